@@ -1,0 +1,3 @@
+"""People: users, domains, addresses, sessions, send policy, the send-security dashboard."""
+
+from __future__ import annotations

@@ -1,0 +1,185 @@
+"""Users, the domains and addresses of this installation, and each account's rules for sending."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.core.validators import MaxValueValidator
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from delivery.policy.modes import BrokenTls, Mode, PledgeKind, SenderPolicy
+from mailweb.lib.choices import choices_of
+
+
+class UserManager(BaseUserManager["User"]):
+    """Creates users; names are compared without regard to case."""
+
+    def create_user(self, username: str, password: str | None = None, **fields: Any) -> User:
+        """Create a user who can log in as `username`: an address, or a plain name for operators."""
+        user = self.model(username=username.strip().lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> User:
+        """Create an operator with every permission."""
+        return self.create_user(username, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        """Find by name, whatever its case."""
+        return self.get(username=(username or "").strip().lower())
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """Someone who can log in: an account with mail, or an operator without."""
+
+    username = models.CharField("log-in", max_length=254, unique=True)
+    name = models.CharField(max_length=120, blank=True)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField("operator", default=False)
+    date_joined = models.DateTimeField(default=timezone.now)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "username"
+
+    class Meta:
+        ordering = ("username",)
+
+    def __str__(self) -> str:
+        return self.username
+
+    @property
+    def display_name(self) -> str:
+        """The name people see, or the part of the log-in before the @."""
+        return self.name or self.username.split("@", 1)[0]
+
+
+class Domain(models.Model):
+    """A mail domain that this installation receives and sends for."""
+
+    name = models.CharField(max_length=253, unique=True, help_text="Lower case, as A-labels.")
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Address(models.Model):
+    """An address that belongs to a user; mail to it is filed in that user's mailboxes."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="addresses")
+    local_part = models.CharField(max_length=64)
+    domain = models.ForeignKey(Domain, on_delete=models.PROTECT, related_name="addresses")
+    is_primary = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-is_primary", "id")
+        verbose_name_plural = "addresses"
+        constraints = [
+            models.UniqueConstraint(Lower("local_part"), "domain", name="address_once"),
+            models.UniqueConstraint(
+                fields=["user"], condition=models.Q(is_primary=True), name="address_one_primary"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.local_part}@{self.domain.name}"
+
+
+class SendPreferences(models.Model):
+    """An account's rules for sending. Frozen into each message when it is handed over."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="send_preferences")
+    allows_plain_text = models.BooleanField(default=True)
+    accepts_pkix = models.BooleanField(
+        default=False,
+        help_text="Verified also accepts a trusted certificate for an MX name found over insecure DNS.",
+    )
+    on_broken_tls = models.CharField(
+        max_length=10, choices=choices_of(BrokenTls), default=BrokenTls.ASK
+    )
+    default_mode = models.CharField(max_length=10, choices=choices_of(Mode), default=Mode.DEFAULT)
+    undo_seconds = models.PositiveSmallIntegerField(default=10, validators=[MaxValueValidator(60)])
+    signature = models.TextField(blank=True, max_length=4000)
+
+    class Meta:
+        verbose_name_plural = "send preferences"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(undo_seconds__lte=60), name="undo_at_most_a_minute"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"how {self.user} sends"
+
+    @property
+    def policy(self) -> SenderPolicy:
+        """The value that travels with a message."""
+        return SenderPolicy(
+            allows_plain_text=self.allows_plain_text, accepts_pkix=self.accepts_pkix
+        )
+
+
+class Pledge(models.Model):
+    """What an account promised itself about one domain or address."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="pledges")
+    target = models.CharField(max_length=320, help_text="An address, or a domain.")
+    kind = models.CharField(max_length=10, choices=choices_of(PledgeKind))
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("target",)
+        constraints = [models.UniqueConstraint(fields=["user", "target"], name="pledge_once")]
+
+    def __str__(self) -> str:
+        return f"{self.target}: {self.kind}"
+
+
+class BrowserSession(models.Model):
+    """One browser in which a user is logged in; listed in the settings, ended from there."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="browser_sessions")
+    session_key = models.CharField(max_length=40, unique=True)
+    address = models.GenericIPAddressField(null=True, blank=True)
+    user_agent = models.CharField(max_length=300, blank=True)
+    started_at = models.DateTimeField(default=timezone.now)
+    last_seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-last_seen_at",)
+
+    def __str__(self) -> str:
+        return f"{self.user} since {self.started_at:%Y-%m-%d %H:%M}"
+
+
+class AuditEntry(models.Model):
+    """Who changed what for whom. Written by services, never changed."""
+
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="audit_entries"
+    )
+    action = models.CharField(max_length=60)
+    target = models.CharField(max_length=320, blank=True)
+    detail = models.JSONField(default=dict, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-at", "-id")
+        verbose_name_plural = "audit entries"
+        indexes = [models.Index(fields=["target", "at"], name="audit_by_target")]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.action} {self.target}"

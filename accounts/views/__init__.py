@@ -1,0 +1,3 @@
+"""One module per part: session, settings, security."""
+
+from __future__ import annotations

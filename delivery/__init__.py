@@ -1,0 +1,3 @@
+"""From accepted to settled: queue, attempts, protocol, policy, evidence."""
+
+from __future__ import annotations

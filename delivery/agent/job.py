@@ -1,0 +1,85 @@
+"""What the agent is given, and what it gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from delivery.policy.facts import DomainFacts, SessionEvidence
+from delivery.policy.modes import Order
+from delivery.policy.outcome import Outcome
+from delivery.policy.record import Mechanism
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecipient:
+    """One recipient: `key` comes back with the outcome, `address` goes on the wire."""
+
+    key: int
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One message for the recipients of one domain who share one order.
+
+    `content` is the message with CRLF line endings, ready to send but for dot-stuffing.
+    """
+
+    mail_from: str
+    domain: str
+    recipients: tuple[JobRecipient, ...]
+    order: Order
+    content: bytes
+    has_8bit: bool = False
+    needs_smtputf8: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientResult:
+    """How one session ended for one recipient."""
+
+    key: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostAttempt:
+    """One session with one host, or the reason why there was none: a row of the ledger.
+
+    `host` is empty when no host could be tried at all (no such domain, null MX, DNS down).
+    `evidence` is None when no EHLO was answered. `outcome` is the end of the session as a whole;
+    `results` has the recipients this session decided, each with its own reply.
+    """
+
+    host: str
+    address: str
+    started_at: datetime
+    duration_ms: int
+    evidence: SessionEvidence | None
+    requiretls_used: bool
+    stopped_by: Mechanism
+    outcome: Outcome
+    results: tuple[RecipientResult, ...]
+    transcript: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptReport:
+    """Everything one try showed: the facts it rested on, its sessions, and every outcome.
+
+    `results` has each recipient of the job exactly once.
+    """
+
+    job: Job
+    facts: DomainFacts
+    attempts: tuple[HostAttempt, ...]
+    results: tuple[RecipientResult, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeReport:
+    """What "Check now" showed: the facts, and one session per host that was tried."""
+
+    facts: DomainFacts
+    attempts: tuple[HostAttempt, ...]

@@ -1,0 +1,344 @@
+"""The queue of record and the evidence.
+
+A *message* has *recipients*; each try for a host is an *attempt*; its result is an
+*outcome*; what TLS showed is *evidence*. Attempts are only ever added.
+"""
+
+from __future__ import annotations
+
+import uuid
+from enum import StrEnum
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from delivery.policy.facts import Dnssec, Starttls, StsMode
+from delivery.policy.modes import Mode, PledgeKind
+from delivery.policy.outcome import Scope
+from delivery.policy.reasons import Reason
+from delivery.policy.record import Mechanism, Seen
+from mailweb.lib.choices import choices_of
+
+
+class State(StrEnum):
+    """Where a recipient's copy stands."""
+
+    SCHEDULED = "scheduled"
+    """Leaves at `next_attempt_at`: sent later, or within its undo window."""
+
+    HELD = "held"
+    QUEUED = "queued"
+    SENDING = "sending"
+    WAITING = "waiting"
+    """For a retry, at `next_attempt_at`."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+OPEN_STATES = (State.SCHEDULED, State.HELD, State.QUEUED, State.SENDING, State.WAITING)
+DUE_STATES = (State.SCHEDULED, State.QUEUED, State.WAITING)
+SETTLED_STATES = (State.DELIVERED, State.FAILED, State.CANCELLED)
+
+
+class OutboundMessage(models.Model):
+    """A message handed over for delivery. Accepted means: never lost."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="outbound_messages",
+    )
+    mail_from = models.CharField(max_length=320, blank=True, help_text="Empty for bounces.")
+    message_id = models.CharField(max_length=998, blank=True)
+    subject = models.CharField(max_length=998, blank=True)
+    size_bytes = models.PositiveBigIntegerField()
+    has_8bit = models.BooleanField(default=False)
+    needs_smtputf8 = models.BooleanField(default=False)
+    sender_policy = models.JSONField(default=dict, help_text="The account's rules at hand-over.")
+    queued_at = models.DateTimeField(default=timezone.now)
+    undo_until = models.DateTimeField(null=True, blank=True, help_text="While Undo is shown.")
+    expires_at = models.DateTimeField(help_text="Then what is still open fails.")
+
+    class Meta:
+        ordering = ("-queued_at", "-id")
+        indexes = [models.Index(fields=["owner", "-queued_at"], name="outbound_by_owner")]
+
+    def __str__(self) -> str:
+        return f"message {self.pk} from {self.mail_from or '<>'}"
+
+
+class Content(models.Model):
+    """The bytes of a message, kept apart so that lists stay light; gone once all is settled."""
+
+    message = models.OneToOneField(
+        OutboundMessage, on_delete=models.CASCADE, primary_key=True, related_name="content"
+    )
+    data = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"content of message {self.message_id}"
+
+
+class Recipient(models.Model):
+    """One recipient's copy: its mode, its place in the queue, how it ended."""
+
+    message = models.ForeignKey(
+        OutboundMessage, on_delete=models.CASCADE, related_name="recipients"
+    )
+    address = models.CharField(max_length=320)
+    domain = models.CharField(max_length=253, help_text="Lower case, as A-labels.")
+    mode = models.CharField(max_length=10, choices=choices_of(Mode), default=Mode.DEFAULT)
+    pledge = models.CharField(max_length=10, choices=choices_of(PledgeKind), blank=True)
+    state = models.CharField(max_length=10, choices=choices_of(State), default=State.QUEUED)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    lease = models.UUIDField(null=True, blank=True, help_text="The worker that holds it.")
+    lease_until = models.DateTimeField(null=True, blank=True)
+    attempts_made = models.PositiveIntegerField(default=0)
+    last_attempt = models.ForeignKey(
+        "Attempt", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    transport = models.CharField(max_length=60, blank=True, help_text="Empty: direct to MX.")
+    code = models.PositiveSmallIntegerField(null=True, blank=True)
+    enhanced = models.CharField(max_length=12, blank=True)
+    last_reply = models.TextField(blank=True)
+    explanation = models.TextField(blank=True, help_text="The outcome as a sentence for people.")
+    reason = models.CharField(max_length=40, choices=choices_of(Reason), blank=True)
+    hold_reason = models.CharField(max_length=300, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = [
+            models.UniqueConstraint(fields=["message", "address"], name="recipient_once"),
+            models.CheckConstraint(
+                condition=Q(state=State.SENDING, lease__isnull=False, lease_until__isnull=False)
+                | (~Q(state=State.SENDING) & Q(lease__isnull=True)),
+                name="recipient_lease_while_sending",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=DUE_STATES) | Q(next_attempt_at__isnull=False),
+                name="recipient_due_has_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=SETTLED_STATES) ^ Q(settled_at__isnull=True),
+                name="recipient_settled_has_time",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at", "id"],
+                name="recipient_due",
+                condition=Q(state__in=DUE_STATES),
+            ),
+            models.Index(
+                fields=["lease_until"], name="recipient_leased", condition=Q(state=State.SENDING)
+            ),
+            models.Index(fields=["domain", "state"], name="recipient_by_domain"),
+            models.Index(fields=["state", "next_attempt_at"], name="recipient_by_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.address} ({self.state})"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something will still happen to this copy."""
+        return self.state in OPEN_STATES
+
+
+class Source(StrEnum):
+    """Why a session took place."""
+
+    DELIVERY = "delivery"
+    PROBE = "probe"
+
+
+class AttemptOutcome(StrEnum):
+    """How an attempt ended as a whole."""
+
+    DELIVERED = "delivered"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    PROBED = "probed"
+
+
+class Attempt(models.Model):
+    """One session with one host on behalf of one account: the ledger. Only ever added to."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="delivery_attempts",
+    )
+    message = models.ForeignKey(
+        OutboundMessage,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="attempts",
+    )
+    source = models.CharField(max_length=10, choices=choices_of(Source), default=Source.DELIVERY)
+    at = models.DateTimeField()
+    duration_ms = models.PositiveIntegerField(default=0)
+    domain = models.CharField(max_length=253)
+    mode = models.CharField(max_length=10, choices=choices_of(Mode), default=Mode.DEFAULT)
+    mx = models.CharField(max_length=253, blank=True, help_text="Empty: no host was reached.")
+    address = models.GenericIPAddressField(null=True, blank=True)
+    starttls = models.CharField(max_length=12, choices=choices_of(Starttls), blank=True)
+    tls_version = models.CharField(max_length=12, blank=True)
+    cipher = models.CharField(max_length=60, blank=True)
+    verified_by = models.JSONField(default=list, blank=True)
+    certificate = models.JSONField(null=True, blank=True)
+    mta_sts_mode = models.CharField(max_length=8, choices=choices_of(StsMode), blank=True)
+    mta_sts_id = models.CharField(max_length=32, blank=True)
+    dnssec = models.CharField(max_length=10, choices=choices_of(Dnssec), blank=True)
+    requiretls_offered = models.BooleanField(default=False)
+    requiretls_used = models.BooleanField(default=False)
+    reason = models.CharField(max_length=40, choices=choices_of(Reason), blank=True)
+    detail = models.TextField(blank=True)
+    stopped_by = models.CharField(max_length=8, choices=choices_of(Mechanism), blank=True)
+    scope = models.CharField(max_length=10, choices=choices_of(Scope), blank=True)
+    code = models.PositiveSmallIntegerField(null=True, blank=True)
+    enhanced = models.CharField(max_length=12, blank=True)
+    reply = models.TextField(blank=True)
+    outcome = models.CharField(max_length=10, choices=choices_of(AttemptOutcome))
+    transcript = models.TextField(blank=True, help_text="Commands and replies, never content.")
+
+    class Meta:
+        ordering = ("-at", "-id")
+        indexes = [
+            models.Index(fields=["owner", "domain", "-at"], name="attempt_by_owner_domain"),
+            models.Index(fields=["domain", "-at"], name="attempt_by_domain"),
+            models.Index(fields=["-at"], name="attempt_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.mx or self.domain} at {self.at:%Y-%m-%d %H:%M}: {self.outcome}"
+
+
+class RecipientAttempt(models.Model):
+    """What one attempt meant for one recipient: each has its own reply."""
+
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="results")
+    recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="history")
+    outcome = models.CharField(max_length=10, choices=choices_of(AttemptOutcome))
+    scope = models.CharField(max_length=10, choices=choices_of(Scope), blank=True)
+    code = models.PositiveSmallIntegerField(null=True, blank=True)
+    enhanced = models.CharField(max_length=12, blank=True)
+    reply = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["attempt", "recipient"], name="recipient_attempt_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"recipient {self.recipient_id} in attempt {self.attempt_id}: {self.outcome}"
+
+
+class DomainEvidence(models.Model):
+    """What one account's attempts say about one domain; derived from the ledger."""
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="domain_evidence"
+    )
+    domain = models.CharField(max_length=253)
+    first_seen_at = models.DateTimeField(null=True, blank=True)
+    last_seen_at = models.DateTimeField(null=True, blank=True)
+    last_host = models.CharField(max_length=253, blank=True)
+    starttls_state = models.CharField(max_length=8, choices=choices_of(Seen), default=Seen.UNKNOWN)
+    starttls_since = models.DateTimeField(null=True, blank=True)
+    starttls_seen_at = models.DateTimeField(null=True, blank=True)
+    starttls_hits = models.PositiveIntegerField(default=0)
+    starttls_sessions = models.PositiveIntegerField(default=0)
+    starttls_was_yes = models.BooleanField(default=False)
+    requiretls_state = models.CharField(
+        max_length=8, choices=choices_of(Seen), default=Seen.UNKNOWN
+    )
+    requiretls_since = models.DateTimeField(null=True, blank=True)
+    requiretls_seen_at = models.DateTimeField(null=True, blank=True)
+    requiretls_hits = models.PositiveIntegerField(default=0)
+    requiretls_sessions = models.PositiveIntegerField(default=0)
+    requiretls_was_yes = models.BooleanField(default=False)
+    deliveries = models.PositiveIntegerField(default=0)
+    verified_deliveries = models.PositiveIntegerField(default=0)
+    last_delivered_at = models.DateTimeField(null=True, blank=True)
+    stopped_by = models.CharField(max_length=8, choices=choices_of(Mechanism), blank=True)
+    stopped_since = models.DateTimeField(null=True, blank=True)
+    stops = models.PositiveIntegerField(default=0)
+    reason = models.CharField(max_length=40, choices=choices_of(Reason), blank=True)
+
+    class Meta:
+        ordering = ("domain",)
+        verbose_name_plural = "domain evidence"
+        constraints = [models.UniqueConstraint(fields=["owner", "domain"], name="evidence_once")]
+        indexes = [models.Index(fields=["owner", "-last_seen_at"], name="evidence_recent")]
+
+    def __str__(self) -> str:
+        return f"{self.domain} as seen by {self.owner_id}"
+
+
+class DomainLookup(models.Model):
+    """The latest look-up of a domain (MX, DNSSEC, MTA-STS, DANE), shared by all accounts."""
+
+    domain = models.CharField(max_length=253, unique=True)
+    facts = models.JSONField(help_text="A stored DomainFacts.")
+    looked_up_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ("domain",)
+
+    def __str__(self) -> str:
+        return f"{self.domain} at {self.looked_up_at:%Y-%m-%d %H:%M}"
+
+
+class StsPolicy(models.Model):
+    """The MTA-STS policy held for a domain (RFC 8461 §3.3), or the pause after a failed fetch."""
+
+    domain = models.CharField(max_length=253, unique=True)
+    policy_id = models.CharField(max_length=32, blank=True)
+    mode = models.CharField(max_length=8, choices=choices_of(StsMode))
+    mx = models.JSONField(default=list, blank=True)
+    text = models.TextField(blank=True)
+    fetched_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+    retry_at = models.DateTimeField(null=True, blank=True, help_text="No fetch before this.")
+    reason = models.CharField(max_length=40, choices=choices_of(Reason), blank=True)
+    detail = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("domain",)
+        verbose_name = "MTA-STS policy"
+        verbose_name_plural = "MTA-STS policies"
+
+    def __str__(self) -> str:
+        return f"{self.domain}: {self.mode}"
+
+
+class ProbeRequest(models.Model):
+    """A "Check now" of an account: the reason probes can be limited and answered once."""
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="probe_requests"
+    )
+    domain = models.CharField(max_length=253)
+    requested_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-requested_at",)
+        indexes = [models.Index(fields=["owner", "-requested_at"], name="probe_by_owner")]
+
+    def __str__(self) -> str:
+        return f"check of {self.domain}"

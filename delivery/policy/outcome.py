@@ -1,0 +1,66 @@
+"""How a try ended: for whom it counts, and whether trying again can help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from delivery.policy.reasons import Reason
+
+
+class Result(StrEnum):
+    """What a try means for the recipient."""
+
+    DELIVERED = "delivered"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+
+
+class Scope(StrEnum):
+    """For whom a refusal speaks, and so what is tried next."""
+
+    HOST = "host"
+    """This MX host only: the next one may do better."""
+
+    DOMAIN = "domain"
+    """The recipient's domain as DNS describes it."""
+
+    MESSAGE = "message"
+    """This message, for all its recipients there."""
+
+    RECIPIENT = "recipient"
+    """This recipient alone."""
+
+    TRANSPORT = "transport"
+    """Our own way out: no verdict about anybody else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The end of one try for one recipient.
+
+    `public` is a sentence for the sender; `private` may name our own configuration and is for
+    operators. `reply` is the server's whole answer, or empty when no server spoke.
+    """
+
+    result: Result
+    scope: Scope
+    code: int | None = None
+    enhanced: str = ""
+    reply: str = ""
+    public: str = ""
+    private: str = ""
+    reason: Reason = Reason.NONE
+
+    @property
+    def is_final(self) -> bool:
+        """Whether there is nothing left to try."""
+        return self.result is not Result.DEFERRED
+
+    @property
+    def last_reply(self) -> str:
+        """The server's whole reply, or our own sentence with its code where no server spoke."""
+        if self.reply:
+            return self.reply
+        codes = " ".join(part for part in (str(self.code or ""), self.enhanced) if part)
+        return f"{codes} {self.public}".strip()

@@ -1,0 +1,148 @@
+"""What an account's attempts say about a domain, folded into one value.
+
+A record is derived: folding the same attempts in the same order gives the same record, so
+it can be rebuilt from the ledger at any time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from delivery.policy.facts import Proof, Starttls
+from delivery.policy.reasons import Reason
+
+
+class Seen(StrEnum):
+    """What the last session showed about one feature."""
+
+    YES = "yes"
+    NO = "no"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Mechanism(StrEnum):
+    """Which published policy stopped a delivery."""
+
+    NONE = ""
+    DANE = "dane"
+    MTA_STS = "mta_sts"
+    TLS = "tls"
+    """Not a policy of the recipient's: the handshake itself, under a rule of the sender's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """One feature over time: what it is now, since when, and how often it was seen."""
+
+    state: Seen = Seen.UNKNOWN
+    since: datetime | None = None
+    seen_at: datetime | None = None
+    hits: int = 0
+    sessions: int = 0
+    was_yes: bool = False
+    """Whether it was `yes` at any time before it became what it is now."""
+
+    def after(self, state: Seen, at: datetime) -> Track:
+        """Return the track once one more session showed `state`."""
+        changed = state is not self.state
+        return Track(
+            state=state,
+            since=at if changed else self.since,
+            seen_at=at,
+            hits=self.hits + (state is Seen.YES),
+            sessions=self.sessions + 1,
+            was_yes=self.was_yes or (changed and self.state is Seen.YES),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What one attempt adds to a record."""
+
+    at: datetime
+    host: str
+    starttls: Starttls
+    is_encrypted: bool = False
+    offers_requiretls: bool = False
+    proofs: frozenset[Proof] = frozenset()
+    reason: Reason = Reason.NONE
+    stopped_by: Mechanism = Mechanism.NONE
+    """Set when TLS or a policy about it kept the message from being handed over."""
+
+    delivered: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainRecord:
+    """Everything known from attempts about one domain, as one account saw it."""
+
+    domain: str
+    first_seen_at: datetime | None = None
+    last_seen_at: datetime | None = None
+    last_host: str = ""
+    starttls: Track = Track()
+    requiretls: Track = Track()
+    last_delivered_at: datetime | None = None
+    deliveries: int = 0
+    verified_deliveries: int = 0
+    stopped_by: Mechanism = Mechanism.NONE
+    """The policy that stops mail now: set by a failure, cleared by a delivery."""
+
+    stopped_since: datetime | None = None
+    stops: int = 0
+    reason: Reason = Reason.NONE
+
+    def after(self, seen: Observation) -> DomainRecord:
+        """Return the record once `seen` is added to it."""
+        return _with_result(_with_session(self, seen), seen)
+
+
+_STARTTLS = {
+    Starttls.OFFERED: Seen.YES,
+    Starttls.NOT_OFFERED: Seen.NO,
+    Starttls.FAILED: Seen.FAILED,
+}
+
+
+def _with_session(record: DomainRecord, seen: Observation) -> DomainRecord:
+    """Add what the session showed; one that never got an EHLO answer shows nothing."""
+    if seen.starttls is Starttls.UNKNOWN:
+        return record
+    requiretls = record.requiretls
+    if seen.starttls is not Starttls.FAILED:
+        requiretls = requiretls.after(Seen.YES if seen.offers_requiretls else Seen.NO, seen.at)
+    return replace(
+        record,
+        first_seen_at=record.first_seen_at or seen.at,
+        last_seen_at=seen.at,
+        last_host=seen.host,
+        starttls=record.starttls.after(_STARTTLS[seen.starttls], seen.at),
+        requiretls=requiretls,
+        reason=seen.reason,
+    )
+
+
+def _with_result(record: DomainRecord, seen: Observation) -> DomainRecord:
+    """Add how the attempt ended: a delivery clears what stopped mail before it."""
+    if seen.delivered:
+        return replace(
+            record,
+            last_delivered_at=seen.at,
+            deliveries=record.deliveries + 1,
+            verified_deliveries=record.verified_deliveries + bool(seen.proofs),
+            stopped_by=Mechanism.NONE,
+            stopped_since=None,
+            stops=0,
+        )
+    if seen.stopped_by is Mechanism.NONE:
+        return record
+    return replace(
+        record,
+        stopped_by=seen.stopped_by,
+        stopped_since=record.stopped_since or seen.at,
+        stops=record.stops + 1,
+        reason=seen.reason,
+    )

@@ -1,0 +1,3 @@
+"""Leaf helpers, one purpose per module. No models; knows no app."""
+
+from __future__ import annotations

@@ -1,0 +1,24 @@
+"""The one way to start work in the background."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+if TYPE_CHECKING:
+    from celery import Task
+
+
+def enqueue(task: Task[..., Any], *ids: int | str) -> None:
+    """Ask for `task` once the current transaction is committed.
+
+    Only ids travel. A broker that cannot be reached costs nothing but time: the table is the
+    queue of record, and the sweep finds what was not announced.
+    """
+    transaction.on_commit(partial(_send, task, ids), robust=True)
+
+
+def _send(task: Task[..., Any], ids: tuple[int | str, ...]) -> None:
+    task.apply_async(args=ids, retry=False)

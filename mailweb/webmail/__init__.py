@@ -1,0 +1,3 @@
+"""The webmail: mail store, reading, composing, outbox."""
+
+from __future__ import annotations

@@ -1,0 +1,13 @@
+"""The webmail app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class WebmailConfig(AppConfig):
+    """Mailboxes, messages, drafts."""
+
+    name = "mailweb.webmail"
+    label = "webmail"
+    verbose_name = "Webmail"
