@@ -1,0 +1,36 @@
+"""Live news for the pages of one account. Events carry ids, never content."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.db import transaction
+
+DELIVERY_CHANGED = "delivery-changed"
+DOMAIN_CHANGED = "domain-changed"
+MAILBOX_CHANGED = "mailbox-changed"
+DRAFTS_CHANGED = "drafts-changed"
+
+
+def group_for(user_id: int) -> str:
+    """Return the channel group that every open page of the account has joined."""
+    return f"account.{user_id}"
+
+
+def publish(user_id: int | None, kind: str, **ids: int | str) -> None:
+    """Tell the account's open pages, once the current transaction is committed.
+
+    A channel layer that is down costs freshness, never the change itself: `robust` logs it.
+    """
+    if user_id is not None:
+        transaction.on_commit(partial(_send, user_id, kind, ids), robust=True)
+
+
+def _send(user_id: int, kind: str, ids: dict[str, int | str]) -> None:
+    layer = get_channel_layer()
+    if layer is not None:
+        async_to_sync(layer.group_send)(
+            group_for(user_id), {"type": "account.event", "event": kind, "ids": ids}
+        )
