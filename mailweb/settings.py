@@ -79,6 +79,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "mailweb.webmail.context.navigation",
             ],
+            "libraries": {"look": "mailweb.lib.templatetags.look"},
         },
     },
 ]

@@ -1,0 +1,8 @@
+// The one module every page loads. Small behaviours, attached by data-* attributes; a page works without them.
+
+import "./ui/card.js";
+import "./ui/countdown.js";
+import "./ui/fold.js";
+import "./ui/menu.js";
+import "./ui/theme.js";
+import "./ui/toast.js";
