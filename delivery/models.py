@@ -262,6 +262,12 @@ class DomainEvidence(models.Model):
     starttls_hits = models.PositiveIntegerField(default=0)
     starttls_sessions = models.PositiveIntegerField(default=0)
     starttls_was_yes = models.BooleanField(default=False)
+    proven_state = models.CharField(max_length=8, choices=choices_of(Seen), default=Seen.UNKNOWN)
+    proven_since = models.DateTimeField(null=True, blank=True)
+    proven_seen_at = models.DateTimeField(null=True, blank=True)
+    proven_hits = models.PositiveIntegerField(default=0)
+    proven_sessions = models.PositiveIntegerField(default=0)
+    proven_was_yes = models.BooleanField(default=False)
     requiretls_state = models.CharField(
         max_length=8, choices=choices_of(Seen), default=Seen.UNKNOWN
     )

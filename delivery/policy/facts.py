@@ -62,6 +62,17 @@ class DnsFailure(StrEnum):
     NO_ADDRESS = "no-address"
 
 
+class Part(StrEnum):
+    """The parts of a look-up, which arrive one after the other."""
+
+    MX = "mx"
+    DANE = "dane"
+    MTA_STS = "mta_sts"
+
+
+ALL_PARTS = frozenset(Part)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsaRecord:
     """One TLSA record (RFC 6698 §2.1)."""
@@ -109,7 +120,8 @@ class DomainFacts:
     """Everything looked up about a recipient domain at one moment.
 
     `hosts` is in the order in which they are tried. If `failure` is set there are none, and
-    `detail` holds the resolver's words, extended DNS errors included (RFC 8914).
+    `detail` holds the resolver's words, extended DNS errors included (RFC 8914). While a look-up
+    runs, `parts` names what has been answered; the rest has its default and means nothing yet.
     """
 
     domain: str
@@ -120,6 +132,12 @@ class DomainFacts:
     failure: DnsFailure | None = None
     detail: str = ""
     is_implicit_mx: bool = False
+    parts: frozenset[Part] = ALL_PARTS
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every part has been answered."""
+        return self.parts == ALL_PARTS
 
 
 class Starttls(StrEnum):

@@ -84,6 +84,9 @@ class DomainRecord:
     last_seen_at: datetime | None = None
     last_host: str = ""
     starttls: Track = Track()
+    proven: Track = Track()
+    """Whether encrypted sessions proved who answered, by any means."""
+
     requiretls: Track = Track()
     last_delivered_at: datetime | None = None
     deliveries: int = 0
@@ -111,15 +114,18 @@ def _with_session(record: DomainRecord, seen: Observation) -> DomainRecord:
     """Add what the session showed; one that never got an EHLO answer shows nothing."""
     if seen.starttls is Starttls.UNKNOWN:
         return record
-    requiretls = record.requiretls
+    requiretls, proven = record.requiretls, record.proven
     if seen.starttls is not Starttls.FAILED:
         requiretls = requiretls.after(Seen.YES if seen.offers_requiretls else Seen.NO, seen.at)
+    if seen.is_encrypted:
+        proven = proven.after(Seen.YES if seen.proofs else Seen.NO, seen.at)
     return replace(
         record,
         first_seen_at=record.first_seen_at or seen.at,
         last_seen_at=seen.at,
         last_host=seen.host,
         starttls=record.starttls.after(_STARTTLS[seen.starttls], seen.at),
+        proven=proven,
         requiretls=requiretls,
         reason=seen.reason,
     )
