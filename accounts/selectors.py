@@ -1,0 +1,98 @@
+"""What accounts know: addresses, domains, rules for sending, pledges, sessions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db.models.functions import Lower
+
+from accounts.models import Address, BrowserSession, Domain, Pledge, SendPreferences, User
+from accounts.names import parse_address
+from delivery.policy.modes import PledgeKind
+from mailweb.lib.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django.db.models import QuerySet
+
+
+def addresses_of(user: User) -> list[Address]:
+    """Return the user's addresses, the primary one first."""
+    return list(Address.objects.filter(user=user).select_related("domain"))
+
+
+def primary_address(user: User) -> str:
+    """Return the address the user sends from, or "" for an operator without mail."""
+    addresses = addresses_of(user)
+    return str(addresses[0]) if addresses else ""
+
+
+def preferences_of(user: User) -> SendPreferences:
+    """Return the user's rules for sending, made with the defaults on first use."""
+    return SendPreferences.objects.get_or_create(user=user)[0]
+
+
+def user_for_address(address: str) -> User | None:
+    """Return whose address it is, active or not: mail still arrives for a disabled account."""
+    try:
+        name = parse_address(address)
+    except UserError:
+        return None
+    found = (
+        Address.objects.alias(lowered=Lower("local_part"))
+        .filter(lowered=name.local_part, domain__name=name.domain, domain__is_active=True)
+        .select_related("user")
+        .first()
+    )
+    return found.user if found else None
+
+
+def local_domains(domains: Iterable[str]) -> set[str]:
+    """Return those of `domains` (A-labels) that this installation receives mail for."""
+    lowered = {domain.lower() for domain in domains}
+    found = Domain.objects.filter(name__in=lowered, is_active=True)
+    return set(found.values_list("name", flat=True))
+
+
+def pledges_of(user: User) -> QuerySet[Pledge]:
+    """Return all the user's pledges, by target."""
+    return Pledge.objects.filter(user=user)
+
+
+def pledge_for(user: User, address: str, domain: str) -> PledgeKind | None:
+    """Return the pledge that applies to `address`; one for the address beats one for its domain."""
+    return _pledges(user, {address: domain}).get(address)
+
+
+def pledges_for(user: User, addresses: Iterable[str]) -> dict[str, PledgeKind]:
+    """Return the pledge of each address that has one, keyed by the address as given."""
+    return _pledges(user, {address: address.rpartition("@")[2] for address in addresses})
+
+
+def _pledges(user: User, domains: dict[str, str]) -> dict[str, PledgeKind]:
+    """Look up all targets at once. `domains` has the domain of each address."""
+    targets = {address: _targets(address, domain) for address, domain in domains.items()}
+    wanted = {target for pair in targets.values() for target in pair}
+    rows = Pledge.objects.filter(user=user, target__in=wanted).values_list("target", "kind")
+    kinds = {target: PledgeKind(kind) for target, kind in rows}
+    return {
+        address: kinds[target]
+        for address, pair in targets.items()
+        for target in reversed(pair)
+        if target in kinds
+    }
+
+
+def _targets(address: str, domain: str) -> tuple[str, str]:
+    """Return the stored forms of an address and its domain, the stronger claim first."""
+    try:
+        name = parse_address(address)
+    except UserError:
+        return address.strip().lower(), domain.strip().lower()
+    return str(name), name.domain
+
+
+def sessions_of(user: User) -> QuerySet[BrowserSession]:
+    """Return the browsers in which the user is logged in, last seen first."""
+    return BrowserSession.objects.filter(user=user)

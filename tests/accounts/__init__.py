@@ -1,0 +1,3 @@
+"""Accounts, settings and the dashboard, with the database."""
+
+from __future__ import annotations
