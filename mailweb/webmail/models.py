@@ -27,6 +27,14 @@ class Role(StrEnum):
     PLAIN = "plain"
 
 
+class Notice(StrEnum):
+    """What a notice tells about a delivery; `NONE` for mail from anybody else."""
+
+    NONE = ""
+    FAILED = "failed"
+    DELAYED = "delayed"
+
+
 SPECIAL_ROLES = tuple(role for role in Role if role is not Role.PLAIN)
 
 
@@ -130,6 +138,7 @@ class Message(models.Model):
         related_name="notices",
         help_text="Set on a notice that a delivery failed or is late.",
     )
+    notice = models.CharField(max_length=8, choices=choices_of(Notice), blank=True)
 
     class Meta:
         ordering = ("-received_at", "-id")
@@ -137,7 +146,16 @@ class Message(models.Model):
         indexes = [
             models.Index(fields=["mailbox", "-received_at", "-id"], name="message_list"),
             models.Index(fields=["user", "message_id"], name="message_by_message_id"),
-            models.Index(fields=["mailbox"], name="message_unseen", condition=Q(is_seen=False)),
+            models.Index(
+                fields=["mailbox", "-received_at", "-id"],
+                name="message_unseen",
+                condition=Q(is_seen=False),
+            ),
+            models.Index(
+                fields=["mailbox", "-received_at", "-id"],
+                name="message_flagged",
+                condition=Q(is_flagged=True),
+            ),
         ]
 
     def __str__(self) -> str:

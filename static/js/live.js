@@ -1,0 +1,74 @@
+// Live updates. The socket says what changed, by ids; whoever shows it asks for it again:
+// "delivery-changed", "domain-changed", "mailbox-changed", "drafts-changed" on the body, and "resync"
+// once the connection is back after a break, because then anything may have changed.
+
+const PING_MS = 30_000;
+const FIRST_WAIT_MS = 1_000;
+const LONGEST_WAIT_MS = 30_000;
+const LOGGED_OUT = 4401;
+
+let socket = null;
+let wait = FIRST_WAIT_MS;
+let hasBroken = false;
+let heardAt = 0;
+
+function tell(name, detail) {
+  document.body.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));
+}
+
+function onMessage(event) {
+  heardAt = Date.now();
+  const { event: kind, ids } = JSON.parse(event.data);
+  if (kind !== "pong") {
+    tell(kind, ids);
+  }
+}
+
+function onOpen() {
+  heardAt = Date.now();
+  wait = FIRST_WAIT_MS;
+  document.body.dataset.live = "on";
+  if (hasBroken) {
+    tell("resync", {});
+  }
+  hasBroken = false;
+}
+
+function onClose(event) {
+  hasBroken = true;
+  document.body.dataset.live = "off";
+  if (event.code === LOGGED_OUT) {
+    location.reload();
+    return;
+  }
+  // Spread the return of many pages after a restart.
+  setTimeout(connect, wait * (0.75 + Math.random() / 2));
+  wait = Math.min(2 * wait, LONGEST_WAIT_MS);
+}
+
+function connect() {
+  if (socket && socket.readyState <= WebSocket.OPEN) {
+    return;
+  }
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  socket = new WebSocket(`${scheme}//${location.host}/ws/`);
+  socket.addEventListener("open", onOpen);
+  socket.addEventListener("message", onMessage);
+  socket.addEventListener("close", onClose);
+}
+
+function ping() {
+  if (socket?.readyState !== WebSocket.OPEN) {
+    return;
+  }
+  if (Date.now() - heardAt > 2.5 * PING_MS) {
+    socket.close();
+    return;
+  }
+  socket.send('{"ping":true}');
+}
+
+setInterval(ping, PING_MS);
+addEventListener("online", connect);
+document.addEventListener("visibilitychange", () => document.hidden || connect());
+connect();
