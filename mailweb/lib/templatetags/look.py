@@ -35,7 +35,7 @@ def control_kind(field: BoundField) -> str:
 def control(field: BoundField) -> SafeString:
     """Render the control of `field` with our classes, described by its error or else by its hint."""
     own = str(field.field.widget.attrs.get("class", ""))
-    attrs = {"class": f"{_kind(field)[1]} {own}".strip()}
+    attrs: dict[str, str | bool] = {"class": f"{_kind(field)[1]} {own}".strip()}
     if field.errors:
         attrs["aria-describedby"] = f"{field.auto_id}_error"
     elif field.help_text:
