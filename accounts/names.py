@@ -62,6 +62,12 @@ def display_domain(name: str) -> str:
         return name
 
 
+def display_name(target: str) -> str:
+    """Return an address or a domain as people read it."""
+    local, at, domain = target.rpartition("@")
+    return f"{local}{at}{display_domain(domain)}"
+
+
 def parse_address(text: str) -> AddressName:
     """Return the address with a lower-case local part and a domain in A-labels.
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from django.contrib.sessions.models import Session
 from django.db.models.functions import Lower
 
+from accounts.browsers import browser_name
 from accounts.models import Address, BrowserSession, Domain, Pledge, SendPreferences, User
-from accounts.names import parse_address
+from accounts.names import display_name, parse_address
 from delivery.policy.modes import PledgeKind
 from mailweb.lib.errors import UserError
 
@@ -93,6 +97,60 @@ def _targets(address: str, domain: str) -> tuple[str, str]:
     return str(name), name.domain
 
 
-def sessions_of(user: User) -> QuerySet[BrowserSession]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PledgeRow:
+    """A pledge as its owner reads it."""
+
+    pk: int
+    target: str
+    kind: PledgeKind
+    is_domain: bool
+    made_at: datetime
+
+
+def pledge_rows(user: User) -> list[PledgeRow]:
+    """Return the user's pledges, by target, with domains in their own letters."""
+    return [
+        PledgeRow(
+            pk=pledge.pk,
+            target=display_name(pledge.target),
+            kind=PledgeKind(pledge.kind),
+            is_domain="@" not in pledge.target,
+            made_at=pledge.created_at,
+        )
+        for pledge in pledges_of(user)
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRow:
+    """One browser in which the user is logged in."""
+
+    pk: int
+    browser: str
+    address: str
+    started_at: datetime
+    last_seen_at: datetime
+    is_this: bool
+
+
+def sessions_of(user: User, *, now: datetime) -> QuerySet[BrowserSession]:
     """Return the browsers in which the user is logged in, last seen first."""
-    return BrowserSession.objects.filter(user=user)
+    alive = Session.objects.filter(expire_date__gt=now)
+    return BrowserSession.objects.filter(user=user, session_key__in=alive.values("session_key"))
+
+
+def session_rows(user: User, *, this: str, now: datetime) -> list[SessionRow]:
+    """Return those browsers in words, the one whose session key is `this` first."""
+    rows = [
+        SessionRow(
+            pk=session.pk,
+            browser=browser_name(session.user_agent),
+            address=session.address or "",
+            started_at=session.started_at,
+            last_seen_at=session.last_seen_at,
+            is_this=session.session_key == this,
+        )
+        for session in sessions_of(user, now=now)
+    ]
+    return sorted(rows, key=lambda row: not row.is_this)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.sessions.models import Session
+from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -41,6 +42,10 @@ class DomainTakenError(UserError):
 
 class WeakPasswordError(UserError):
     """Choose another password."""
+
+
+class BadTargetError(UserError):
+    """Enter an address or a domain, such as bob@mailweb.test or mailweb.test."""
 
 
 class WrongAddressError(UserError):
@@ -186,9 +191,9 @@ def make_pledge(*, user: User, target: str, kind: PledgeKind, now: datetime) -> 
     """Promise oneself something about an address or a whole domain; the newest word counts.
 
     Raises:
-        BadAddressError, BadDomainError: `target` is neither.
+        BadTargetError: `target` is neither.
     """
-    stored = str(parse_address(target)) if "@" in target else parse_domain(target)
+    stored = _pledge_target(target)
     pledge, _ = Pledge.objects.update_or_create(
         user=user,
         target=stored,
@@ -197,6 +202,13 @@ def make_pledge(*, user: User, target: str, kind: PledgeKind, now: datetime) -> 
     )
     record("pledge made", now=now, actor=user, target=user, detail={"about": stored, "kind": kind})
     return pledge
+
+
+def _pledge_target(text: str) -> str:
+    try:
+        return str(parse_address(text)) if "@" in text else parse_domain(text)
+    except UserError:
+        raise BadTargetError(field="target") from None
 
 
 @transaction.atomic
@@ -244,7 +256,10 @@ def enable_account(*, user: User, now: datetime, actor: User | None = None) -> N
 def begin_session(
     *, user: User, session_key: str, address: str | None, user_agent: str, now: datetime
 ) -> BrowserSession:
-    """List the browser in which the user has just logged in."""
+    """List the browser in which the user has just logged in; strike those long gone."""
+    alive = Session.objects.filter(expire_date__gt=now).values("session_key")
+    BrowserSession.objects.filter(user=user).exclude(session_key__in=alive).delete()
+    _is_first_this_minute(session_key)
     session, _ = BrowserSession.objects.update_or_create(
         session_key=session_key,
         defaults={
@@ -258,9 +273,20 @@ def begin_session(
     return session
 
 
+def _is_first_this_minute(session_key: str) -> bool:
+    """Say so once a minute for each session; each process remembers for itself."""
+    return cache.add(f"seen:{session_key}", 1, timeout=60)
+
+
+def follow_session(*, before: str, after: str) -> None:
+    """Keep a browser listed whose session got a new key."""
+    BrowserSession.objects.filter(session_key=before).update(session_key=after)
+
+
 def touch_session(*, session_key: str, now: datetime) -> None:
-    """Note that a browser is still in use."""
-    BrowserSession.objects.filter(session_key=session_key).update(last_seen_at=now)
+    """Note that a browser is still in use; what comes within a minute is not written."""
+    if _is_first_this_minute(session_key):
+        BrowserSession.objects.filter(session_key=session_key).update(last_seen_at=now)
 
 
 @transaction.atomic

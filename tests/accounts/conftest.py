@@ -1,40 +1,20 @@
-"""The cast of the accounts tests: alice and bob, and charlie who must never see anything."""
+"""What the accounts tests share besides the cast."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from accounts import services
-from accounts.models import Domain, User
 
-NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-PASSWORD = "paper and ink"
+if TYPE_CHECKING:
+    from datetime import datetime
 
-
-@pytest.fixture(autouse=True)
-def _quick_hashes(settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    from accounts.models import Domain
 
 
 @pytest.fixture
-def domain(db) -> Domain:
-    return services.add_domain("mailweb.test", now=NOW)
-
-
-@pytest.fixture
-def alice(domain) -> User:
-    return services.create_account(
-        address="alice@mailweb.test", password=PASSWORD, name="Alice", now=NOW
-    )
-
-
-@pytest.fixture
-def bob(domain) -> User:
-    return services.create_account(address="bob@mailweb.test", password=PASSWORD, now=NOW)
-
-
-@pytest.fixture
-def charlie(domain) -> User:
-    return services.create_account(address="charlie@mailweb.test", password=PASSWORD, now=NOW)
+def domain(db: None, now: datetime) -> Domain:
+    """The domain of this installation, before anybody has an address in it."""
+    return services.add_domain("mailweb.test", now=now)

@@ -10,7 +10,7 @@ from accounts.backends import AddressBackend
 from accounts.models import Address, AuditEntry, User
 from accounts.names import BadAddressError
 from delivery.policy.modes import BrokenTls, Mode, PledgeKind
-from tests.accounts.conftest import NOW, PASSWORD
+from tests.factories import PASSWORD
 
 
 def log_in(*, username: str, password: str) -> User | None:
@@ -23,8 +23,8 @@ def test_an_account_logs_in_with_its_first_address(alice):
     assert log_in(username="Alice@Mailweb.TEST", password=PASSWORD) == alice
 
 
-def test_an_account_logs_in_with_any_of_its_addresses(alice):
-    services.add_address(user=alice, address="A.Lias@mailweb.test", now=NOW)
+def test_an_account_logs_in_with_any_of_its_addresses(alice, now):
+    services.add_address(user=alice, address="A.Lias@mailweb.test", now=now)
     assert log_in(username="a.lias@mailweb.test", password=PASSWORD) == alice
 
 
@@ -56,11 +56,11 @@ def test_an_unknown_name_costs_as_many_hashes_as_a_known_one(alice, monkeypatch)
     assert len(made) == known == 1
 
 
-async def test_the_asynchronous_log_in_knows_addresses_too(transactional_db):
+async def test_the_asynchronous_log_in_knows_addresses_too(transactional_db, now):
 
     def make() -> User:
         services.add_domain("mailweb.test")
-        return services.create_account(address="alice@mailweb.test", password=PASSWORD, now=NOW)
+        return services.create_account(address="alice@mailweb.test", password=PASSWORD, now=now)
 
     user = await sync_to_async(make)()
     assert (
@@ -69,45 +69,45 @@ async def test_the_asynchronous_log_in_knows_addresses_too(transactional_db):
     )
 
 
-def test_a_disabled_account_is_refused_but_still_gets_mail(alice):
-    services.disable_account(user=alice, now=NOW)
+def test_a_disabled_account_is_refused_but_still_gets_mail(alice, now):
+    services.disable_account(user=alice, now=now)
     assert log_in(username="alice@mailweb.test", password=PASSWORD) is None
     assert selectors.user_for_address("alice@mailweb.test") == alice
-    services.enable_account(user=alice, now=NOW)
+    services.enable_account(user=alice, now=now)
     assert log_in(username="alice@mailweb.test", password=PASSWORD) == alice
 
 
-def test_an_address_belongs_to_one_account_whatever_its_case(alice, bob):
+def test_an_address_belongs_to_one_account_whatever_its_case(alice, bob, now):
     with pytest.raises(services.AddressTakenError):
-        services.create_account(address="ALICE@mailweb.test", password=PASSWORD, now=NOW)
+        services.create_account(address="ALICE@mailweb.test", password=PASSWORD, now=now)
     with pytest.raises(services.AddressTakenError):
-        services.add_address(user=bob, address="Alice@MAILWEB.test", now=NOW)
+        services.add_address(user=bob, address="Alice@MAILWEB.test", now=now)
     assert Address.objects.count() == 2
 
 
-def test_the_log_in_name_of_another_cannot_become_an_address(alice, domain):
+def test_the_log_in_name_of_another_cannot_become_an_address(alice, now):
     User.objects.create_superuser("boss@mailweb.test", PASSWORD)
     with pytest.raises(services.AddressTakenError):
-        services.add_address(user=alice, address="boss@mailweb.test", now=NOW)
+        services.add_address(user=alice, address="boss@mailweb.test", now=now)
 
 
-def test_an_account_needs_a_domain_of_this_installation(domain):
+def test_an_account_needs_a_domain_of_this_installation(domain, now):
     with pytest.raises(services.UnknownDomainError) as refusal:
-        services.create_account(address="alice@else.test", password=PASSWORD, now=NOW)
+        services.create_account(address="alice@else.test", password=PASSWORD, now=now)
     assert "else.test" in refusal.value.sentence
     with pytest.raises(BadAddressError):
-        services.create_account(address="alice", password=PASSWORD, now=NOW)
+        services.create_account(address="alice", password=PASSWORD, now=now)
     assert not User.objects.exists()
 
 
-def test_a_domain_is_added_once(domain):
+def test_a_domain_is_added_once(domain, now):
     with pytest.raises(services.DomainTakenError):
-        services.add_domain("Mailweb.TEST", now=NOW)
+        services.add_domain("Mailweb.TEST", now=now)
     assert services.add_domain("bücher.test").name == "xn--bcher-kva.test"
 
 
-def test_local_domains_are_the_active_ones(domain):
-    other = services.add_domain("other.test", now=NOW)
+def test_local_domains_are_the_active_ones(domain, now):
+    other = services.add_domain("other.test", now=now)
     other.is_active = False
     other.save()
     asked = ["MAILWEB.test", "other.test", "far.test"]
@@ -122,65 +122,58 @@ def test_rules_for_sending_are_made_on_first_use(alice, django_assert_num_querie
         assert selectors.preferences_of(alice) == rules
 
 
-def test_changed_rules_are_written_down_without_the_signature(alice):
+def test_changed_rules_are_written_down_without_the_signature(alice, now):
     rules = selectors.preferences_of(alice)
     rules.default_mode = Mode.VERIFIED
     rules.signature = "Alice"
-    services.save_preferences(preferences=rules, now=NOW)
+    services.save_preferences(preferences=rules, now=now)
     entry = AuditEntry.objects.get(action="rules for sending changed")
     assert entry.detail == {"default_mode": ["default", "verified"]}
     assert entry.actor == alice
 
 
-def test_a_pledge_for_an_address_beats_one_for_its_domain(alice, bob):
-    services.make_pledge(user=alice, target="Else.Test", kind=PledgeKind.VERIFIED, now=NOW)
-    services.make_pledge(user=alice, target="Carol@else.test", kind=PledgeKind.PLAIN, now=NOW)
+def test_a_pledge_for_an_address_beats_one_for_its_domain(alice, bob, now):
+    services.make_pledge(user=alice, target="Else.Test", kind=PledgeKind.VERIFIED, now=now)
+    services.make_pledge(user=alice, target="Carol@else.test", kind=PledgeKind.PLAIN, now=now)
     assert selectors.pledge_for(alice, "CAROL@else.test", "else.test") is PledgeKind.PLAIN
     assert selectors.pledge_for(alice, "dave@else.test", "else.test") is PledgeKind.VERIFIED
     assert selectors.pledge_for(alice, "dave@far.test", "far.test") is None
     assert selectors.pledge_for(bob, "carol@else.test", "else.test") is None
 
 
-def test_pledges_of_many_addresses_take_one_query(alice, django_assert_num_queries):
-    services.make_pledge(user=alice, target="bücher.test", kind=PledgeKind.VERIFIED, now=NOW)
+def test_pledges_of_many_addresses_take_one_query(alice, django_assert_num_queries, now):
+    services.make_pledge(user=alice, target="bücher.test", kind=PledgeKind.VERIFIED, now=now)
     asked = ["a@xn--bcher-kva.test", "a@BÜCHER.test", "a@far.test"]
     with django_assert_num_queries(1):
         found = selectors.pledges_for(alice, asked)
     assert found == dict.fromkeys(asked[:2], PledgeKind.VERIFIED)
 
 
-def test_the_newest_pledge_about_a_target_counts(alice):
-    services.make_pledge(user=alice, target="else.test", kind=PledgeKind.VERIFIED, now=NOW)
-    services.make_pledge(user=alice, target="else.test", kind=PledgeKind.PLAIN, now=NOW)
+def test_the_newest_pledge_about_a_target_counts(alice, now):
+    services.make_pledge(user=alice, target="else.test", kind=PledgeKind.VERIFIED, now=now)
+    services.make_pledge(user=alice, target="else.test", kind=PledgeKind.PLAIN, now=now)
     assert [p.kind for p in selectors.pledges_of(alice)] == [PledgeKind.PLAIN]
 
 
-def test_the_profile_takes_only_own_addresses(alice, bob):
-    services.add_address(user=alice, address="desk@mailweb.test", now=NOW)
-    services.save_profile(user=alice, name="Alice B", address="desk@mailweb.test", now=NOW)
+def test_the_profile_takes_only_own_addresses(alice, bob, now):
+    services.add_address(user=alice, address="desk@mailweb.test", now=now)
+    services.save_profile(user=alice, name="Alice B", address="desk@mailweb.test", now=now)
     assert selectors.primary_address(alice) == "desk@mailweb.test"
     assert [str(a) for a in selectors.addresses_of(alice)] == [
         "desk@mailweb.test",
         "alice@mailweb.test",
     ]
     with pytest.raises(services.WrongAddressError):
-        services.save_profile(user=alice, name="", address="bob@mailweb.test", now=NOW)
+        services.save_profile(user=alice, name="", address="bob@mailweb.test", now=now)
 
 
-def test_a_new_password_logs_out_everywhere_but_here(alice, client):
+def test_a_new_password_logs_out_everywhere_but_here(alice, client, now):
     here, there = client, Client()
     for browser in (here, there):
         browser.force_login(alice)
-        services.begin_session(
-            user=alice,
-            session_key=browser.session.session_key or "",
-            address=None,
-            user_agent="",
-            now=NOW,
-        )
     key = here.session.session_key
-    services.set_password(user=alice, password="another paper", now=NOW, keep_session=key)
-    assert [s.session_key for s in selectors.sessions_of(alice)] == [key]
+    services.set_password(user=alice, password="another paper", now=now, keep_session=key)
+    assert [s.session_key for s in selectors.sessions_of(alice, now=now)] == [key]
     assert log_in(username="alice@mailweb.test", password="another paper") == alice
 
 
