@@ -7,6 +7,7 @@ A *message* has *recipients*; each try for a host is an *attempt*; its result is
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from enum import StrEnum
 
 from django.conf import settings
@@ -86,6 +87,28 @@ class Content(models.Model):
         return f"content of message {self.message_id}"
 
 
+class RecipientQuerySet(models.QuerySet["Recipient"]):
+    """Named filters of the queue."""
+
+    def due(self, now: datetime) -> RecipientQuerySet:
+        """Copies that may leave now, the longest due first."""
+        return self.filter(state__in=DUE_STATES, next_attempt_at__lte=now).order_by(
+            "next_attempt_at", "id"
+        )
+
+    def open(self) -> RecipientQuerySet:
+        """Copies to which something will still happen."""
+        return self.filter(state__in=OPEN_STATES)
+
+    def keeping_content(self) -> RecipientQuerySet:
+        """Copies that may still need the message's bytes: open, or failed and not put away."""
+        return self.filter(Q(state__in=OPEN_STATES) | Q(state=State.FAILED, is_dismissed=False))
+
+    def abandoned(self, now: datetime) -> RecipientQuerySet:
+        """Copies whose worker has not been heard of since its lease ran out."""
+        return self.filter(state=State.SENDING, lease_until__lt=now)
+
+
 class Recipient(models.Model):
     """One recipient's copy: its mode, its place in the queue, how it ended."""
 
@@ -112,6 +135,14 @@ class Recipient(models.Model):
     reason = models.CharField(max_length=40, choices=choices_of(Reason), blank=True)
     hold_reason = models.CharField(max_length=300, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
+    is_dismissed = models.BooleanField(
+        default=False, help_text="Failed, and its sender needs no decision any more."
+    )
+    notice_due = models.BooleanField(
+        default=False, help_text="The sender has yet to be told how it ended."
+    )
+
+    objects = RecipientQuerySet.as_manager()
 
     class Meta:
         ordering = ("id",)
@@ -141,6 +172,7 @@ class Recipient(models.Model):
                 fields=["lease_until"], name="recipient_leased", condition=Q(state=State.SENDING)
             ),
             models.Index(fields=["domain", "state"], name="recipient_by_domain"),
+            models.Index(fields=["id"], name="recipient_notice_due", condition=Q(notice_due=True)),
             models.Index(fields=["state", "next_attempt_at"], name="recipient_by_state"),
         ]
 
@@ -298,15 +330,16 @@ class DomainLookup(models.Model):
     """The latest look-up of a domain (MX, DNSSEC, MTA-STS, DANE), shared by all accounts."""
 
     domain = models.CharField(max_length=253, unique=True)
-    facts = models.JSONField(help_text="A stored DomainFacts.")
-    looked_up_at = models.DateTimeField()
-    expires_at = models.DateTimeField(db_index=True)
+    facts = models.JSONField(default=dict, blank=True, help_text="A stored DomainFacts.")
+    started_at = models.DateTimeField(help_text="When the latest look-up began.")
+    looked_up_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True, db_index=True)
 
     class Meta:
         ordering = ("domain",)
 
     def __str__(self) -> str:
-        return f"{self.domain} at {self.looked_up_at:%Y-%m-%d %H:%M}"
+        return f"look-up of {self.domain}"
 
 
 class StsPolicy(models.Model):

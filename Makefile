@@ -1,0 +1,61 @@
+# The whole interface: `make` lists it. Needs Python 3.11 or newer; everything else is made here.
+
+PYTHON ?= python3
+PORT ?= 8000
+ARGS ?=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --quiet --disable-pip-version-check install
+TEMPLATES = $(shell git ls-files 'templates/*.html')
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run worker test check fix bench screenshots
+
+help: ## List these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+setup: $(VENV)/.for-development ## Install everything that running, testing and checking need
+
+run: $(VENV)/.for-running ## Start the webmail with a demo world; PORT=8000
+	@exec $(PY) manage.py up --demo --port $(PORT)
+
+worker: $(VENV)/.for-running ## Start only a worker for all queues
+	@exec $(PY) -m celery -A mailweb worker --queues delivery,default
+
+test: $(VENV)/.for-development ## Run every test, on SQLite and on PostgreSQL; ARGS="-k bars"
+	@exec $(PY) -m tests $(ARGS)
+
+check: $(VENV)/.for-development ## Lint, formats, types, layers, migrations, deployment settings
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(VENV)/bin/djade --target-version 5.2 --check $(TEMPLATES)
+	$(PY) -m mypy .
+	$(VENV)/bin/lint-imports
+	$(PY) manage.py makemigrations --check --dry-run
+	BASE_URL=https://mail.mailweb.test $(PY) manage.py check --deploy --fail-level WARNING
+
+fix: $(VENV)/.for-development ## Format, and mend what can be mended safely
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+	-$(VENV)/bin/djade --target-version 5.2 $(TEMPLATES)
+
+bench: $(VENV)/.for-development ## Measure delivery beside a peer; JSON in bench/results/
+	@exec $(PY) -m bench $(ARGS)
+
+screenshots: $(VENV)/.for-development ## Take the pictures of the README
+	@exec $(PY) -m tests.browser.screenshots
+
+$(VENV)/.for-running: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else \
+	  "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@echo "Installing requirements.txt into $(VENV)"
+	@$(PIP) --requirement requirements.txt
+	@touch $@
+
+$(VENV)/.for-development: $(VENV)/.for-running pyproject.toml
+	@echo "Installing the tools for development into $(VENV)"
+	@$(PIP) 'pip>=25.1'  # the first that knows --group
+	@$(PIP) --group dev
+	@touch $@

@@ -1,0 +1,323 @@
+"""The drain: claim due copies, run their sessions, write down the outcomes.
+
+One drain runs in a process at a time. It keeps hundreds of sessions going at once on one
+event loop; every database step is one short transaction on the thread that called it, and no
+transaction is ever open while the network is used:
+
+1. claim a batch under a lease, as long as there is room
+2. file what is for this installation, start a job for the rest
+3. write finished jobs down in bulk
+4. renew the leases of what is still being sent
+5. with nothing left, linger a little (connections stay open), then stop
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+import uuid
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+from asgiref.sync import async_to_sync, sync_to_async
+from django.db import InterfaceError, OperationalError, close_old_connections
+
+from delivery import ledger, local
+from delivery.agent.agent import Agent
+from delivery.agent.clock import Clock
+from delivery.agent.job import AttemptReport, Job, RecipientResult
+from delivery.config import DeliveryConfig
+from delivery.models import Recipient
+from delivery.policies import DatabasePolicyStore
+from delivery.policy.outcome import Outcome, Result, Scope
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+GLANCE_SECONDS = 0.25
+"""How often a busy drain looks for new work that nobody announced."""
+
+FLUSH_SECONDS = 0.05
+"""How long a finished job waits for others to be written down with it."""
+
+AWAITS_DUE_FOR = timedelta(seconds=30)
+"""A drain does not stop if the next copy is due this soon."""
+
+
+@dataclass(slots=True)
+class DrainReport:
+    """What a drain did."""
+
+    claimed: int = 0
+    delivered: int = 0
+    deferred: int = 0
+    failed: int = 0
+
+    def count(self, results: tuple[RecipientResult, ...]) -> None:
+        """Add the outcomes of one job."""
+        for result in results:
+            name = result.outcome.result.value
+            setattr(self, name, getattr(self, name) + 1)
+
+
+@dataclass(slots=True)
+class _Held:
+    """A claim and the number of its copies that are not settled yet."""
+
+    claim: ledger.Claim
+    open: int
+
+
+@dataclass(slots=True)
+class Drain:
+    """One pass over the queue, until nothing is due."""
+
+    config: DeliveryConfig
+    clock: Clock
+    once: bool = False
+    """Stop as soon as nothing is due, without lingering."""
+
+    report: DrainReport = field(default_factory=DrainReport)
+    _held: dict[uuid.UUID, _Held] = field(default_factory=dict)
+    _finished: list[tuple[uuid.UUID, AttemptReport]] = field(default_factory=list)
+    _lost: list[tuple[uuid.UUID, Job]] = field(default_factory=list)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _news: asyncio.Event = field(init=False)
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    async def run(self) -> DrainReport:
+        """Work the queue off; return what was done."""
+        self._loop, self._news = asyncio.get_running_loop(), asyncio.Event()
+        policies = DatabasePolicyStore()
+        async with Agent(self.config.agent, policies=policies, clock=self.clock) as agent:
+            heart = asyncio.create_task(self._keep_leases())
+            try:
+                await self._work(agent)
+            finally:
+                await self._stop(heart)
+        return self.report
+
+    def poke(self) -> None:
+        """Say from another thread that there is new work."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._news.set)
+
+    async def _work(self, agent: Agent) -> None:
+        last_work = self._loop_time()
+        while True:
+            self._news.clear()
+            claimed = await self._claim(agent) if self._room() else 0
+            await self._flush()
+            if claimed or self._tasks or self._finished:
+                last_work = self._loop_time()
+            elif await self._may_stop(last_work):
+                return
+            if not claimed:
+                await self._wait(FLUSH_SECONDS if self._tasks else GLANCE_SECONDS)
+
+    def _loop_time(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _room(self) -> bool:
+        window = max(self.config.batch, 4 * self.config.agent.concurrency)
+        return sum(held.open for held in self._held.values()) < window
+
+    async def _may_stop(self, last_work: float) -> bool:
+        if self.once:
+            return True
+        if self._loop_time() - last_work < self.config.linger_for.total_seconds():
+            return False
+        soon = self.clock.now() + AWAITS_DUE_FOR
+        return not await _in_database(Recipient.objects.due(soon).exists)
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._news.wait(), seconds)
+        except TimeoutError:
+            pass
+
+    async def _claim(self, agent: Agent) -> int:
+        """Take a batch, file the local part of it, and start the rest; return its size."""
+        now = self.clock.now()
+        lease = uuid.uuid4()
+        taken = await _in_database(
+            lambda: ledger.claim(
+                limit=self.config.batch,
+                lease=lease,
+                now=now,
+                lease_until=now + self.config.lease_for,
+            )
+        )
+        if taken is None or not taken.recipients:
+            return 0
+        self._held[lease] = _Held(claim=taken, open=len(taken.recipients))
+        self.report.claimed += len(taken.recipients)
+        for job in await self._remote_jobs(taken):
+            task = asyncio.create_task(self._deliver(agent, lease, job))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return len(taken.recipients)
+
+    async def _remote_jobs(self, taken: ledger.Claim) -> list[Job]:
+        """Settle what needs no network, and return jobs for the rest."""
+        rest = await _in_database(lambda: _settle_here(taken, self.clock.now()))
+        if rest is None:
+            return []
+        self._count_down(taken.lease, len(taken.recipients) - len(rest))
+        self.report.delivered += len(taken.recipients) - len(rest)
+        return ledger.jobs_from(taken, rest)
+
+    async def _deliver(self, agent: Agent, lease: uuid.UUID, job: Job) -> None:
+        """Run one job. The task boundary: what we did not foresee is our bug, and temporary."""
+        try:
+            self._finished.append((lease, await agent.deliver(job)))
+        except Exception:
+            logger.exception("delivery broke", extra={"domain": job.domain})
+            self._lost.append((lease, job))
+        if len(self._finished) >= self.config.batch:
+            self._news.set()
+
+    async def _flush(self) -> None:
+        """Write down what is finished, one transaction a claim."""
+        finished, self._finished = self._finished, []
+        lost, self._lost = self._lost, []
+        by_lease: dict[uuid.UUID, list[AttemptReport]] = defaultdict(list)
+        for lease, report in finished:
+            by_lease[lease].append(report)
+        for lease, reports in by_lease.items():
+            await self._record(lease, reports)
+        for lease, job in lost:
+            await self._settle_broken(lease, job)
+
+    async def _record(self, lease: uuid.UUID, reports: list[AttemptReport]) -> None:
+        claimed = self._held[lease].claim
+        done = await _in_database(
+            lambda: (
+                ledger.record(
+                    claimed=claimed,
+                    reports=reports,
+                    now=self.clock.now(),
+                    jitter=random.random(),  # noqa: S311
+                )
+                or True
+            )
+        )
+        if done is None:
+            self._finished += [(lease, report) for report in reports]
+            return
+        for report in reports:
+            self.report.count(report.results)
+        self._count_down(lease, sum(len(report.job.recipients) for report in reports))
+
+    async def _settle_broken(self, lease: uuid.UUID, job: Job) -> None:
+        claimed = self._held[lease].claim
+        results = tuple(RecipientResult(key=one.key, outcome=_BROKEN) for one in job.recipients)
+        done = await _in_database(
+            lambda: (
+                ledger.settle(claimed=claimed, results=results, now=self.clock.now(), jitter=0.0)
+                or True
+            )
+        )
+        if done is None:
+            self._lost.append((lease, job))
+            return
+        self.report.count(results)
+        self._count_down(lease, len(results))
+
+    def _count_down(self, lease: uuid.UUID, settled: int) -> None:
+        held = self._held[lease]
+        held.open -= settled
+        if held.open <= 0:
+            del self._held[lease]
+
+    async def _keep_leases(self) -> None:
+        """Renew in time, so that only a dead worker's leases run out."""
+        while True:
+            await asyncio.sleep(self.config.lease_for.total_seconds() / 3)
+            leases = list(self._held)
+            if leases:
+                until = self.clock.now() + self.config.lease_for
+                await _in_database(partial(ledger.renew, leases=leases, lease_until=until))
+
+    async def _stop(self, heart: asyncio.Task[None]) -> None:
+        """End what still runs, keep what is finished, and give the rest back."""
+        for task in (heart, *self._tasks):
+            task.cancel()
+        await asyncio.gather(heart, *self._tasks, return_exceptions=True)
+        await self._flush()
+        leases = list(self._held)
+        if leases:
+            await _in_database(lambda: ledger.give_back(leases=leases, now=self.clock.now()))
+
+
+_BROKEN = Outcome(
+    result=Result.DEFERRED,
+    scope=Scope.TRANSPORT,
+    code=451,
+    enhanced="4.3.0",
+    public="Something went wrong on this server. The copy is tried again.",
+)
+
+
+def _settle_here(taken: ledger.Claim, now: datetime) -> list[Recipient]:
+    """File local copies and settle those without content; return what must leave."""
+    missing = [one for one in taken.recipients if one.message_id not in taken.contents]
+    if missing:
+        results = ledger.lost_content(missing)
+        ledger.settle(claimed=taken, results=results, now=now, jitter=0.0)
+    rest = [one for one in taken.recipients if one.message_id in taken.contents]
+    ours = local.local_domains({one.domain for one in rest})
+    local.deliver(claimed=taken, recipients=[one for one in rest if one.domain in ours], now=now)
+    return [one for one in rest if one.domain not in ours]
+
+
+async def _in_database(step: Callable[[], T]) -> T | None:
+    """Run one short step; None, and a pause, if the database can't be reached."""
+    try:
+        return await sync_to_async(step)()
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("database step failed", extra={"error": str(error)})
+        await sync_to_async(close_old_connections)()
+        await asyncio.sleep(1)
+        return None
+
+
+class _OnlyOne:
+    """At most one drain in this process; a second call hands its news to the first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._current: Drain | None = None
+        self._poked = False
+
+    def run(self, drain: Drain) -> DrainReport | None:
+        """Run `drain`, again if news came while it ended; None if another one runs."""
+        self._poked = True
+        if not self._lock.acquire(blocking=False):
+            if self._current is not None:
+                self._current.poke()
+            return None
+        try:
+            while self._poked:
+                self._poked = False
+                self._current = drain
+                async_to_sync(drain.run)()
+        finally:
+            self._current = None
+            self._lock.release()
+        return drain.report
+
+
+_only_one = _OnlyOne()
+
+
+def drain(*, config: DeliveryConfig, clock: Clock, once: bool = False) -> DrainReport | None:
+    """Work the queue off until nothing is due; None if this process is already at it."""
+    return _only_one.run(Drain(config=config, clock=clock, once=once))

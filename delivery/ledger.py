@@ -1,0 +1,251 @@
+"""Taking copies from the queue, and writing down how they ended.
+
+Copies are taken by one conditional UPDATE that gives them a lease; whoever writes an outcome
+must still hold that lease. Outcomes come first: evidence is written after them in a savepoint
+of its own, so that a failure to keep evidence never fails a delivery.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F, Q
+
+from delivery import events, evidence, services, tasks
+from delivery.agent.job import AttemptReport, Job, JobRecipient, RecipientResult
+from delivery.models import DUE_STATES, Content, OutboundMessage, Recipient, State
+from delivery.policy.modes import Mode, Order, PledgeKind, SenderPolicy
+from delivery.policy.outcome import Outcome, Result, Scope
+from delivery.policy.retry import next_attempt
+from mailweb.lib.queue import enqueue
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Copies held under one lease, with the content of their messages."""
+
+    lease: UUID
+    recipients: tuple[Recipient, ...]
+    contents: dict[int, bytes]
+
+
+def claim(*, limit: int, lease: UUID, now: datetime, lease_until: datetime) -> Claim:
+    """Take up to `limit` due copies, and with them the rest of their messages to the same domains.
+
+    Two workers never get the same copy: the UPDATE checks the state again when it writes.
+    """
+    with transaction.atomic():
+        due = list(Recipient.objects.due(now).values_list("pk", flat=True)[:limit])
+        if not due:
+            return Claim(lease=lease, recipients=(), contents={})
+        _take(Q(pk__in=due), lease, lease_until)
+        taken = list(Recipient.objects.filter(lease=lease).values_list("message_id", "domain"))
+        if len(taken) >= limit:
+            messages, domains = {pair[0] for pair in taken}, {pair[1] for pair in taken}
+            _take(
+                Q(message__in=messages, domain__in=domains, next_attempt_at__lte=now),
+                lease,
+                lease_until,
+            )
+        recipients = tuple(
+            Recipient.objects.filter(lease=lease).select_related("message").order_by("id")
+        )
+    return Claim(lease=lease, recipients=recipients, contents=_contents(recipients))
+
+
+def _take(which: Q, lease: UUID, lease_until: datetime) -> None:
+    Recipient.objects.filter(which, state__in=DUE_STATES).update(
+        state=State.SENDING,
+        lease=lease,
+        lease_until=lease_until,
+        attempts_made=F("attempts_made") + 1,
+    )
+
+
+def _contents(recipients: Iterable[Recipient]) -> dict[int, bytes]:
+    rows = Content.objects.filter(message__in={one.message_id for one in recipients})
+    return {pk: bytes(data) for pk, data in rows.values_list("message_id", "data")}
+
+
+def renew(*, leases: Iterable[UUID], lease_until: datetime) -> None:
+    """Hold on to what is still being sent."""
+    Recipient.objects.filter(lease__in=list(leases), state=State.SENDING).update(
+        lease_until=lease_until
+    )
+
+
+def give_back(*, leases: Iterable[UUID], now: datetime) -> int:
+    """Put copies that were claimed and not finished back into the queue."""
+    return _requeue(Q(lease__in=list(leases), state=State.SENDING), now)
+
+
+def reclaim_abandoned(*, now: datetime) -> int:
+    """Put copies back whose worker has not been heard of; return how many.
+
+    A copy whose worker died between the server's last answer and our note of it is sent
+    again: at least once, never not at all.
+    """
+    return _requeue(Q(state=State.SENDING, lease_until__lt=now), now)
+
+
+def _requeue(which: Q, now: datetime) -> int:
+    return Recipient.objects.filter(which).update(
+        state=State.QUEUED, lease=None, lease_until=None, next_attempt_at=now
+    )
+
+
+def jobs_from(claimed: Claim, recipients: Iterable[Recipient]) -> list[Job]:
+    """Group copies into jobs: one message, one domain, one order."""
+    groups: dict[tuple[int, str, str, str], list[Recipient]] = defaultdict(list)
+    for one in recipients:
+        groups[one.message_id, one.domain, one.mode, one.pledge].append(one)
+    return [_job(group, claimed.contents[group[0].message_id]) for group in groups.values()]
+
+
+def _job(group: list[Recipient], content: bytes) -> Job:
+    first = group[0]
+    message = first.message
+    return Job(
+        mail_from=message.mail_from,
+        domain=first.domain,
+        recipients=tuple(JobRecipient(key=one.pk, address=one.address) for one in group),
+        order=Order(
+            mode=Mode(first.mode),
+            pledge=PledgeKind(first.pledge) if first.pledge else None,
+            sender=SenderPolicy.from_json(message.sender_policy),
+        ),
+        content=content,
+        has_8bit=message.has_8bit,
+        needs_smtputf8=message.needs_smtputf8,
+    )
+
+
+def record(
+    *, claimed: Claim, reports: Sequence[AttemptReport], now: datetime, jitter: float
+) -> None:
+    """Write down how the jobs of `reports` ended, then what they showed."""
+    results = [result for report in reports for result in report.results]
+    rows = {one.pk: one for one in claimed.recipients}
+    with transaction.atomic():
+        settle(claimed=claimed, results=results, now=now, jitter=jitter)
+        try:
+            with transaction.atomic():
+                evidence.add(reports=reports, recipients=rows, now=now)
+        except DatabaseError:
+            logger.exception("evidence not kept", extra={"reports": len(reports)})
+
+
+def settle(
+    *, claimed: Claim, results: Iterable[RecipientResult], now: datetime, jitter: float
+) -> None:
+    """Write each copy's outcome, as long as the lease is still held."""
+    rows = {one.pk: one for one in claimed.recipients}
+    changes = [
+        (*_columns(rows[result.key], result.outcome, now, jitter), result.key, claimed.lease)
+        for result in results
+        if result.key in rows
+    ]
+    if not changes:
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany(_SETTLE, [_adapted(change) for change in changes])
+        messages = {rows[change[-2]].message_id for change in changes}
+        finished = [change for change in changes if change[0] in (State.DELIVERED, State.CANCELLED)]
+        if finished:
+            services.forget_content(messages)
+        if any(change[0] == State.FAILED for change in changes):
+            enqueue(tasks.notify)
+        for message in OutboundMessage.objects.filter(pk__in=messages).only("uuid", "owner_id"):
+            events.publish(message.owner_id, events.DELIVERY_CHANGED, message=str(message.uuid))
+
+
+_SETTLE = """
+    UPDATE delivery_recipient
+    SET state = %s, next_attempt_at = %s, settled_at = %s, code = %s, enhanced = %s,
+        last_reply = %s, explanation = %s, reason = %s, notice_due = %s,
+        lease = NULL, lease_until = NULL
+    WHERE id = %s AND lease = %s AND state = 'sending'
+"""
+
+
+def _columns(
+    recipient: Recipient, outcome: Outcome, now: datetime, jitter: float
+) -> tuple[object, ...]:
+    """Return the new columns of one copy, in the order of `_SETTLE`."""
+    state, next_at = State.DELIVERED, None
+    if outcome.result is Result.FAILED:
+        state = State.FAILED
+    elif outcome.result is Result.DEFERRED:
+        next_at = next_attempt(
+            recipient.attempts_made,
+            now=now,
+            expires_at=recipient.message.expires_at,
+            jitter=jitter,
+        )
+        state = State.WAITING if next_at else State.FAILED
+    expired = state is State.FAILED and outcome.result is Result.DEFERRED
+    return (
+        state.value,
+        next_at,
+        None if state is State.WAITING else now,
+        outcome.code,
+        "5.4.7" if expired else outcome.enhanced,
+        outcome.last_reply,
+        outcome.public,
+        outcome.reason.value,
+        state is State.FAILED,
+    )
+
+
+def _adapted(change: tuple[object, ...]) -> list[object]:
+    """Return parameters as this database's driver takes them."""
+    ops = connection.ops
+    return [
+        ops.adapt_datetimefield_value(value)
+        if isinstance(value, datetime)
+        else (value.hex if isinstance(value, UUID) and not _has_uuid() else value)
+        for value in change
+    ]
+
+
+def _has_uuid() -> bool:
+    return bool(connection.features.has_native_uuid_field)
+
+
+def expire(*, now: datetime) -> int:
+    """Fail copies whose message has been in the queue too long; the last reply is kept."""
+    with transaction.atomic():
+        overdue = Recipient.objects.filter(
+            state__in=DUE_STATES, message__expires_at__lt=now, next_attempt_at__lt=now
+        )
+        failed = Recipient.objects.filter(pk__in=list(overdue.values("pk")[:1000])).update(
+            state=State.FAILED,
+            settled_at=now,
+            next_attempt_at=None,
+            enhanced="5.4.7",
+            explanation="It could not be delivered for as long as mail is kept here.",
+            notice_due=True,
+        )
+        if failed:
+            enqueue(tasks.notify)
+    return failed
+
+
+def lost_content(recipients: Iterable[Recipient]) -> list[RecipientResult]:
+    """Return the outcome for copies whose bytes are gone: nothing can be sent any more."""
+    outcome = Outcome(
+        result=Result.FAILED,
+        scope=Scope.MESSAGE,
+        code=554,
+        enhanced="5.3.0",
+        public="The content of this message is no longer here.",
+    )
+    return [RecipientResult(key=one.pk, outcome=outcome) for one in recipients]

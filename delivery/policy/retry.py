@@ -1,0 +1,38 @@
+"""When a deferred copy is tried again.
+
+Nothing here reads a clock or rolls dice: `now` and `jitter` are arguments.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+FIRST_WAITS = (
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=15),
+    timedelta(minutes=30),
+)
+LONGEST_WAIT = timedelta(hours=4)
+
+
+def wait_after(attempts_made: int) -> timedelta:
+    """Return the wait after so many tries: short ones first, then 1 hour growing to 4."""
+    if attempts_made <= len(FIRST_WAITS):
+        return FIRST_WAITS[max(attempts_made, 1) - 1]
+    return min(timedelta(hours=attempts_made - len(FIRST_WAITS)), LONGEST_WAIT)
+
+
+def next_attempt(
+    attempts_made: int, *, now: datetime, expires_at: datetime, jitter: float
+) -> datetime | None:
+    """Return when to try again, or None once the message has been in the queue too long.
+
+    `jitter`, from 0 to 1, lengthens the wait by up to a tenth, so that a host that comes back
+    is not met by everyone at once. A wait that would end after `expires_at` is cut short to
+    give one last try.
+    """
+    if now >= expires_at:
+        return None
+    wait = wait_after(attempts_made)
+    return min(now + wait + wait * jitter / 10, expires_at)

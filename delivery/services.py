@@ -1,0 +1,297 @@
+"""What people and operators may do to the queue. Each call is one transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import idna
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from delivery import events, tasks
+from delivery.models import (
+    DUE_STATES,
+    Content,
+    DomainLookup,
+    OutboundMessage,
+    ProbeRequest,
+    Recipient,
+    State,
+)
+from delivery.policy.modes import Mode, PledgeKind, SenderPolicy
+from mailweb.lib.errors import UserError
+from mailweb.lib.queue import enqueue
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+logger = logging.getLogger(__name__)
+
+PROBES_PER_HOUR = 60
+LOOKUPS_AT_ONCE = 50
+LOOKUP_GIVES_UP_AFTER = timedelta(seconds=90)
+
+
+class RefusedMessageError(UserError):
+    """The message can't be accepted for delivery."""
+
+
+class TooManyProbesError(UserError):
+    """Too many checks were asked for in the last hour. Try again later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRecipient:
+    """One copy to be sent."""
+
+    address: str
+    mode: Mode = Mode.DEFAULT
+    pledge: PledgeKind | None = None
+
+
+def domain_of(address: str) -> str:
+    """Return the domain of an address in lower case, as A-labels.
+
+    Raises:
+        RefusedMessageError: it has none, or it is not a domain name.
+    """
+    _, at, domain = address.rpartition("@")
+    try:
+        if at and domain.isascii():
+            return domain.rstrip(".").lower()
+        return idna.encode(domain, uts46=True).decode("ascii").lower()
+    except idna.IDNAError as error:
+        raise RefusedMessageError(f"“{address}” has no usable domain.") from error
+
+
+def submit(
+    *,
+    owner: User | None,
+    mail_from: str,
+    recipients: Sequence[NewRecipient],
+    content: bytes,
+    sender_policy: SenderPolicy,
+    now: datetime,
+    subject: str = "",
+    message_id: str = "",
+    release_at: datetime | None = None,
+    undo_until: datetime | None = None,
+) -> OutboundMessage:
+    """Accept a message for delivery; once this returns and commits, it is never lost.
+
+    With `release_at` nothing leaves before then. `undo_until` is how long Undo is shown; the
+    caller makes `release_at` later than that.
+
+    Raises:
+        RefusedMessageError: no recipients, too many, or too large.
+    """
+    _check(recipients, content)
+    with transaction.atomic():
+        message = OutboundMessage.objects.create(
+            owner=owner,
+            mail_from=mail_from,
+            message_id=message_id[:998],
+            subject=subject[:998],
+            size_bytes=len(content),
+            has_8bit=not content.isascii(),
+            needs_smtputf8=_needs_smtputf8(mail_from, recipients, content),
+            sender_policy=sender_policy.as_json(),
+            queued_at=now,
+            undo_until=undo_until,
+            expires_at=(release_at or now) + timedelta(hours=settings.QUEUE_LIFETIME_HOURS),
+        )
+        Content.objects.create(message=message, data=content)
+        Recipient.objects.bulk_create(
+            Recipient(
+                message=message,
+                address=new.address,
+                domain=domain_of(new.address),
+                mode=new.mode,
+                pledge=new.pledge or "",
+                state=State.SCHEDULED if release_at else State.QUEUED,
+                next_attempt_at=release_at or now,
+            )
+            for new in recipients
+        )
+        _changed(message)
+        enqueue(tasks.drain)
+    return message
+
+
+def _check(recipients: Sequence[NewRecipient], content: bytes) -> None:
+    if not recipients:
+        raise RefusedMessageError("There is no recipient.")
+    if len(recipients) > settings.MAX_RECIPIENTS:
+        raise RefusedMessageError(
+            f"{len(recipients)} recipients are too many; {settings.MAX_RECIPIENTS} is the limit."
+        )
+    if len(content) > settings.MAX_MESSAGE_BYTES * 4 // 3 + 65536:
+        raise RefusedMessageError("The message is larger than this server accepts.")
+
+
+def _needs_smtputf8(mail_from: str, recipients: Sequence[NewRecipient], content: bytes) -> bool:
+    """RFC 6531 §3.2: a local part or a header outside ASCII. Domains travel as A-labels."""
+    local_parts = [mail_from, *(new.address for new in recipients)]
+    headers = content.partition(b"\r\n\r\n")[0]
+    return not headers.isascii() or any(
+        not address.rpartition("@")[0].isascii() for address in local_parts
+    )
+
+
+def _changed(message: OutboundMessage) -> None:
+    events.publish(message.owner_id, events.DELIVERY_CHANGED, message=str(message.uuid))
+
+
+def undo(*, message: OutboundMessage, now: datetime) -> bool:
+    """Take a whole message back; False, and nothing changed, if any copy has begun to leave."""
+    with transaction.atomic():
+        taken = message.recipients.filter(state=State.SCHEDULED).update(
+            state=State.CANCELLED, settled_at=now, next_attempt_at=None
+        )
+        if taken == 0 or taken != message.recipients.count():
+            transaction.set_rollback(True)
+            return False
+        Content.objects.filter(message=message).delete()
+        _changed(message)
+    return True
+
+
+def cancel(*, message: OutboundMessage, now: datetime) -> int:
+    """Stop every copy that is not being sent right now; return how many."""
+    return cancel_copies(message=message, copies=Q(state__in=(*DUE_STATES, State.HELD)), now=now)
+
+
+def cancel_copies(*, message: OutboundMessage, copies: Q, now: datetime) -> int:
+    """Stop those copies of a message that `copies` picks; return how many."""
+    with transaction.atomic():
+        stopped = message.recipients.filter(copies, state__in=(*DUE_STATES, State.HELD)).update(
+            state=State.CANCELLED, settled_at=now, next_attempt_at=None
+        )
+        if stopped:
+            forget_content([message.pk])
+            _changed(message)
+    return stopped
+
+
+def forget_content(message_ids: Iterable[int]) -> None:
+    """Drop the bytes of those messages that nobody can send again.
+
+    A failed copy keeps them until its sender has put it away, so that it can be tried again.
+    """
+    Content.objects.filter(message_id__in=list(message_ids)).exclude(
+        message__recipients__in=Recipient.objects.keeping_content()
+    ).delete()
+
+
+def send_now(*, message: OutboundMessage, now: datetime) -> int:
+    """Let scheduled and waiting copies leave at once; return how many."""
+    return _release(message, Q(state__in=(State.SCHEDULED, State.WAITING)), now)
+
+
+def retry_now(*, message: OutboundMessage, now: datetime) -> int:
+    """Try waiting copies again at once; return how many."""
+    return _release(message, Q(state=State.WAITING), now)
+
+
+def release(*, message: OutboundMessage, now: datetime) -> int:
+    """Let held copies leave; return how many."""
+    return _release(message, Q(state=State.HELD), now)
+
+
+def _release(message: OutboundMessage, copies: Q, now: datetime) -> int:
+    with transaction.atomic():
+        released = message.recipients.filter(copies).update(
+            state=State.QUEUED, next_attempt_at=now, hold_reason=""
+        )
+        if released:
+            OutboundMessage.objects.filter(pk=message.pk).update(undo_until=None)
+            _changed(message)
+            enqueue(tasks.drain)
+    return released
+
+
+def change_mode(*, recipient: Recipient, mode: Mode, now: datetime) -> bool:
+    """Send one copy differently from its next attempt on; a failed copy is queued again.
+
+    False if the copy is delivered, cancelled or being sent, or its bytes are gone.
+    """
+    with transaction.atomic():
+        changed = Recipient.objects.filter(
+            pk=recipient.pk,
+            state__in=(*DUE_STATES, State.HELD, State.FAILED),
+            message__content__isnull=False,
+        ).update(
+            mode=mode,
+            state=State.QUEUED,
+            next_attempt_at=now,
+            settled_at=None,
+            hold_reason="",
+            notice_due=False,
+        )
+        if changed:
+            _give_time(recipient.message, now)
+            _changed(recipient.message)
+            enqueue(tasks.drain)
+    return bool(changed)
+
+
+def keep_trying(*, recipient: Recipient, now: datetime) -> bool:
+    """Queue a failed copy again for another lifetime, as it was."""
+    return change_mode(recipient=recipient, mode=Mode(recipient.mode), now=now)
+
+
+def _give_time(message: OutboundMessage, now: datetime) -> None:
+    """Start the message's lifetime again where it is nearly over."""
+    expires_at = now + timedelta(hours=settings.QUEUE_LIFETIME_HOURS)
+    OutboundMessage.objects.filter(pk=message.pk).update(expires_at=expires_at)
+
+
+def dismiss(*, message: OutboundMessage) -> None:
+    """Put failed copies away: they need no decision any more, and the bytes can go."""
+    with transaction.atomic():
+        message.recipients.filter(state=State.FAILED).update(is_dismissed=True)
+        forget_content([message.pk])
+        _changed(message)
+
+
+def request_probe(*, owner: User, domain: str, now: datetime) -> None:
+    """Ask the worker to visit the domain's MX hosts and leave: "Check now".
+
+    Raises:
+        TooManyProbesError: the account has used up its checks of this hour.
+    """
+    with transaction.atomic():
+        recent = ProbeRequest.objects.filter(owner=owner, requested_at__gt=now - timedelta(hours=1))
+        if recent.count() >= PROBES_PER_HOUR:
+            raise TooManyProbesError
+        if recent.filter(domain=domain, finished_at=None).exists():
+            return
+        probe = ProbeRequest.objects.create(owner=owner, domain=domain, requested_at=now)
+        enqueue(tasks.probe, probe.pk)
+
+
+def request_lookup(*, owner: User, domains: Iterable[str], now: datetime) -> None:
+    """Start live look-ups of those domains whose facts are missing or out of date.
+
+    Answers come to the account's pages as `domain-changed`; nothing here waits for DNS.
+    """
+    wanted = list(dict.fromkeys(domains))[:LOOKUPS_AT_ONCE]
+    fresh = set(
+        DomainLookup.objects.filter(domain__in=wanted)
+        .filter(
+            Q(expires_at__gt=now) | Q(started_at__gt=now - LOOKUP_GIVES_UP_AFTER, expires_at=None)
+        )
+        .values_list("domain", flat=True)
+    )
+    with transaction.atomic():
+        for domain in wanted:
+            if domain not in fresh:
+                DomainLookup.objects.update_or_create(
+                    domain=domain, defaults={"started_at": now, "expires_at": None}
+                )
+                enqueue(tasks.look_up, owner.pk, domain)

@@ -1,0 +1,62 @@
+"""Celery's entrances. Each is one call, safe to run twice; only ids travel.
+
+Services announce work through these tasks, so each task imports what it calls when it runs.
+"""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from delivery.agent.clock import SystemClock
+from delivery.config import DeliveryConfig
+
+
+@shared_task
+def drain() -> None:
+    """Work off what is due."""
+    from delivery import dispatch
+
+    dispatch.drain(config=DeliveryConfig.from_settings(), clock=SystemClock())
+
+
+@shared_task
+def sweep() -> None:
+    """Find what nobody announced: abandoned leases, overdue copies, due mail, pending notices."""
+    from delivery import dispatch, maintenance
+
+    if maintenance.sweep(now=SystemClock().now()):
+        dispatch.drain(config=DeliveryConfig.from_settings(), clock=SystemClock())
+
+
+@shared_task
+def notify() -> None:
+    """Tell senders how their mail ended."""
+    from delivery import maintenance
+
+    maintenance.notify()
+
+
+@shared_task
+def look_up(owner_id: int, domain: str) -> None:
+    """Look a domain up for an account's open pages."""
+    from delivery import lookups
+
+    config, clock = DeliveryConfig.from_settings(), SystemClock()
+    lookups.look_up(owner_id=owner_id, domain=domain, config=config, clock=clock)
+
+
+@shared_task
+def probe(probe_id: int) -> None:
+    """Carry out one "Check now"."""
+    from delivery import probes
+
+    config, clock = DeliveryConfig.from_settings(), SystemClock()
+    probes.answer(probe_id=probe_id, config=config, clock=clock)
+
+
+@shared_task
+def refresh_policies() -> None:
+    """Renew MTA-STS policies that are in use, ahead of their expiry (RFC 8461 §3.3)."""
+    from delivery import maintenance
+
+    maintenance.refresh_policies(config=DeliveryConfig.from_settings(), clock=SystemClock())
