@@ -183,12 +183,27 @@ class Attachment(models.Model):
         return self.name
 
 
+class OpenDrafts(models.Manager["Draft"]):
+    """The drafts people see: those that have been sent wait, unseen, for a possible Undo."""
+
+    def get_queryset(self) -> models.QuerySet[Draft]:
+        """Leave out what has been sent."""
+        return super().get_queryset().filter(outbound=None)
+
+
 class Draft(models.Model):
-    """A message being written; saved while it is typed, kept whatever happens on Send."""
+    """A message being written; saved while it is typed, kept whatever happens on Send.
+
+    It outlives Send until the message has begun to leave, so that Undo brings back the very
+    same draft.
+    """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="drafts"
+    )
+    version = models.PositiveIntegerField(
+        default=0, help_text="Counts saves; tells two tabs apart."
     )
     sender = models.CharField(max_length=320, help_text="One of the user's addresses.")
     to = models.JSONField(default=list, help_text="As typed, one entry a recipient.")
@@ -207,8 +222,23 @@ class Draft(models.Model):
     forward_of = models.ForeignKey(
         Message, on_delete=models.SET_NULL, null=True, blank=True, related_name="forward_drafts"
     )
+    references = models.JSONField(
+        default=list, blank=True, help_text="Message-IDs of what this answers, oldest first."
+    )
+    is_list_reply = models.BooleanField(default=False)
+    outbound = models.OneToOneField(
+        OutboundMessage,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="draft",
+        help_text="Set by Send, taken back by Undo.",
+    )
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
+
+    objects = OpenDrafts()
+    with_sent = models.Manager["Draft"]()
 
     class Meta:
         ordering = ("-updated_at", "-id")
