@@ -27,7 +27,7 @@ class AddressBackend(ModelBackend):
         """Return the active user whose name or address, and password, these are."""
         if not username or password is None:
             return None
-        user = _user_named(username)
+        user = selectors.user_named(username)
         if user is None:
             # One hash, so that the time taken does not tell which names exist.
             User().set_password(password)
@@ -44,8 +44,3 @@ class AddressBackend(ModelBackend):
     ) -> User | None:
         """Do the same for asynchronous callers."""
         return await sync_to_async(self.authenticate)(request, username, password)
-
-
-def _user_named(name: str) -> User | None:
-    user = User.objects.filter(username=name.strip().lower()).first()
-    return user or selectors.user_for_address(name)

@@ -52,6 +52,59 @@ def user_for_address(address: str) -> User | None:
     return found.user if found else None
 
 
+def user_named(name: str) -> User | None:
+    """Return the user with this log-in or this address, active or not."""
+    user = User.objects.filter(username=name.strip().lower()).first()
+    return user or user_for_address(name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRow:
+    """An account as operators list it."""
+
+    login: str
+    name: str
+    addresses: tuple[str, ...]
+    is_active: bool
+    is_operator: bool
+
+    @property
+    def words(self) -> str:
+        """What is special about it."""
+        others = [each for each in self.addresses if each != self.login]
+        parts = (
+            self.name,
+            f"also {', '.join(others)}" if others else "",
+            "operator" if self.is_operator else "",
+            "" if self.is_active else "disabled",
+        )
+        return "; ".join(part for part in parts if part)
+
+    def as_json(self) -> dict[str, object]:
+        """Return the row for scripts."""
+        return {
+            "login": self.login,
+            "name": self.name,
+            "addresses": list(self.addresses),
+            "is_active": self.is_active,
+            "is_operator": self.is_operator,
+        }
+
+
+def account_rows() -> list[AccountRow]:
+    """Return all accounts, by log-in."""
+    return [
+        AccountRow(
+            login=user.username,
+            name=user.name,
+            addresses=tuple(str(each) for each in user.addresses.all()),
+            is_active=user.is_active,
+            is_operator=user.is_staff,
+        )
+        for user in User.objects.prefetch_related("addresses__domain")
+    ]
+
+
 def local_domains(domains: Iterable[str]) -> set[str]:
     """Return those of `domains` (A-labels) that this installation receives mail for."""
     lowered = {domain.lower() for domain in domains}

@@ -6,6 +6,8 @@ the command line.
 
 from __future__ import annotations
 
+import re
+import secrets
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.password_validation import validate_password
@@ -17,7 +19,7 @@ from django.utils import timezone
 
 from accounts import selectors
 from accounts.models import Address, AuditEntry, BrowserSession, Domain, Pledge, User
-from accounts.names import parse_address, parse_domain
+from accounts.names import BadAddressError, parse_address, parse_domain
 from mailweb.lib.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,6 +28,14 @@ if TYPE_CHECKING:
 
     from accounts.models import SendPreferences
     from delivery.policy.modes import PledgeKind
+
+
+_LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_READABLE = "abcdefghjkmnpqrstuvwxyz23456789"  # without those that look alike
+
+
+class NoAccountError(UserError):
+    """There is no such account."""
 
 
 class AddressTakenError(UserError):
@@ -114,6 +124,46 @@ def create_account(
     _attach_address(user, str(wanted), now=now)
     record("account added", now=now, actor=actor, target=user)
     return user
+
+
+@transaction.atomic
+def create_operator(
+    *, address: str, password: str | None, name: str = "", now: datetime, actor: User | None = None
+) -> User:
+    """Make someone who runs the installation: a plain name without mail, or an account.
+
+    Raises:
+        BadAddressError, UnknownDomainError, AddressTakenError: it can't be had.
+    """
+    if "@" in address:
+        user = create_account(address=address, password=password, name=name, now=now, actor=actor)
+    elif not _LOGIN.fullmatch(login := address.strip().lower()):
+        raise BadAddressError("Enter an address, or a name of letters and digits.", field="address")
+    elif User.objects.filter(username=login).exists():
+        raise AddressTakenError(f"{login} already has an account.", field="address")
+    else:
+        user = User.objects.create_user(login, password, name=name, date_joined=now)
+    user.is_staff = user.is_superuser = True
+    user.save(update_fields=["is_staff", "is_superuser"])
+    record("made an operator", now=now, actor=actor, target=user)
+    return user
+
+
+def account_named(name: str) -> User:
+    """Return the account with this log-in or address.
+
+    Raises:
+        NoAccountError: there is none.
+    """
+    user = selectors.user_named(name)
+    if user is None:
+        raise NoAccountError(f"There is no account {name}.", field="address")
+    return user
+
+
+def new_password() -> str:
+    """Return a password of a hundred bits that can be read out aloud."""
+    return "-".join("".join(secrets.choice(_READABLE) for _ in range(5)) for _ in range(4))
 
 
 @transaction.atomic
