@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError, connection, transaction
@@ -130,41 +131,46 @@ def _job(group: list[Recipient], content: bytes) -> Job:
 
 def record(
     *, claimed: Claim, reports: Sequence[AttemptReport], now: datetime, jitter: float
-) -> None:
-    """Write down how the jobs of `reports` ended, then what they showed."""
+) -> int:
+    """Write down how the jobs of `reports` ended, then what they showed; return how many copies."""
     results = [result for report in reports for result in report.results]
     rows = {one.pk: one for one in claimed.recipients}
     with transaction.atomic():
-        settle(claimed=claimed, results=results, now=now, jitter=jitter)
+        settled = settle(claimed=claimed, results=results, now=now, jitter=jitter)
         try:
             with transaction.atomic():
                 evidence.add(reports=reports, recipients=rows, now=now)
         except DatabaseError:
             logger.exception("evidence not kept", extra={"reports": len(reports)})
+    return settled
 
 
 def settle(
     *, claimed: Claim, results: Iterable[RecipientResult], now: datetime, jitter: float
-) -> None:
-    """Write each copy's outcome, as long as the lease is still held."""
+) -> int:
+    """Write each copy's outcome, as long as the lease is still held; return how many were given."""
     rows = {one.pk: one for one in claimed.recipients}
+    known = [(rows[result.key], result.outcome) for result in results if result.key in rows]
+    if not known:
+        return 0
     changes = [
-        (*_columns(rows[result.key], result.outcome, now, jitter), result.key, claimed.lease)
-        for result in results
-        if result.key in rows
+        (*_columns(copy, outcome, now, jitter), copy.pk, claimed.lease) for copy, outcome in known
     ]
-    if not changes:
-        return
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.executemany(_SETTLE, [_adapted(change) for change in changes])
-        messages = {rows[change[-2]].message_id for change in changes}
-        finished = [change for change in changes if change[0] in (State.DELIVERED, State.CANCELLED)]
-        if finished:
-            services.forget_content(messages)
-        if any(change[0] == State.FAILED for change in changes):
-            enqueue(tasks.notify)
-        for message in OutboundMessage.objects.filter(pk__in=messages).only("uuid", "owner_id"):
-            events.publish(message.owner_id, events.DELIVERY_CHANGED, message=str(message.uuid))
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.executemany(_SETTLE, [_adapted(change) for change in changes])
+        _after_settling({copy.message_id for copy, _ in known}, {change[0] for change in changes})
+    return len(changes)
+
+
+def _after_settling(messages: set[int], states: set[Any]) -> None:
+    """Drop bytes nobody needs, have senders told, and refresh their pages."""
+    if State.DELIVERED.value in states:
+        services.forget_content(messages)
+    if State.FAILED.value in states:
+        enqueue(tasks.notify)
+    for message in OutboundMessage.objects.filter(pk__in=messages).only("uuid", "owner_id"):
+        events.publish(message.owner_id, events.DELIVERY_CHANGED, message=str(message.uuid))
 
 
 _SETTLE = """
@@ -178,7 +184,7 @@ _SETTLE = """
 
 def _columns(
     recipient: Recipient, outcome: Outcome, now: datetime, jitter: float
-) -> tuple[object, ...]:
+) -> tuple[Any, ...]:
     """Return the new columns of one copy, in the order of `_SETTLE`."""
     state, next_at = State.DELIVERED, None
     if outcome.result is Result.FAILED:
@@ -205,7 +211,7 @@ def _columns(
     )
 
 
-def _adapted(change: tuple[object, ...]) -> list[object]:
+def _adapted(change: tuple[Any, ...]) -> list[Any]:
     """Return parameters as this database's driver takes them."""
     ops = connection.ops
     return [

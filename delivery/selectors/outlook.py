@@ -1,89 +1,17 @@
-"""What pages and commands read: bars, outlook, outbox, receipts, attempts. Scoped by owner."""
+"""What would happen if Send were pressed now."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.db.models import Count, Q, QuerySet
-
-from delivery import stored
-from delivery.models import (
-    OPEN_STATES,
-    Attempt,
-    DomainEvidence,
-    DomainLookup,
-    Recipient,
-    State,
-)
 from delivery.policy import words
-from delivery.policy.bars import Bar, bars_for
 from delivery.policy.choice import Case, Choice, Copy, choose
-from delivery.policy.facts import DomainFacts
 from delivery.policy.modes import BrokenTls, Mode, PledgeKind, SenderPolicy
-from delivery.policy.record import DomainRecord
 from delivery.policy.verdict import Way
 from delivery.policy.words import LedgerRow, WireView
-from delivery.services import LOOKUP_GIVES_UP_AFTER
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DomainView:
-    """A domain as one account knows it."""
-
-    domain: str
-    record: DomainRecord | None
-    facts: DomainFacts | None
-    bars: tuple[Bar, ...]
-
-
-def domain_views(*, owner_id: int, domains: Iterable[str], now: datetime) -> dict[str, DomainView]:
-    """Return what is known of each domain: two queries, however many there are."""
-    wanted = list(dict.fromkeys(domains))
-    records = {
-        row.domain: stored.record_from(row)
-        for row in DomainEvidence.objects.filter(owner_id=owner_id, domain__in=wanted)
-    }
-    lookups = {row.domain: row for row in DomainLookup.objects.filter(domain__in=wanted)}
-    return {
-        domain: _view(domain, records.get(domain), lookups.get(domain), now) for domain in wanted
-    }
-
-
-def _view(
-    domain: str, record: DomainRecord | None, lookup: DomainLookup | None, now: datetime
-) -> DomainView:
-    facts = stored.facts_from(lookup.facts) if lookup else None
-    running = (
-        lookup is not None
-        and lookup.expires_at is None
-        and now - lookup.started_at < LOOKUP_GIVES_UP_AFTER
-    )
-    bars = bars_for(record, facts, now, checking=running)
-    return DomainView(domain=domain, record=record, facts=facts, bars=bars)
-
-
-def rows_for(*, owner_id: int, domains: Iterable[str], now: datetime) -> dict[str, LedgerRow]:
-    """Return each domain's row of bars, ready to be drawn."""
-    views = domain_views(owner_id=owner_id, domains=domains, now=now)
-    return {domain: row_of(view, now) for domain, view in views.items()}
-
-
-def row_of(view: DomainView, now: datetime) -> LedgerRow:
-    """Return one domain's row of bars."""
-    return words.ledger_row(view.domain, view.bars, view.record, view.facts, now)
-
-
-def ledger_row(*, owner_id: int, domain: str, now: datetime) -> LedgerRow:
-    """Return one domain's row of bars."""
-    return rows_for(owner_id=owner_id, domains=[domain], now=now)[domain]
-
-
-def policy_facts(domain: str) -> DomainFacts | None:
-    """Return the latest facts about a domain, whoever asked for them."""
-    row = DomainLookup.objects.filter(domain=domain).first()
-    return stored.facts_from(row.facts) if row else None
+from delivery.selectors.domains import DomainView, domain_views, row_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,56 +222,3 @@ def _copies(number: int, total: int, *, goes: bool) -> str:
         return "It goes" if goes else "it"
     counted = "One copy" if number == 1 else f"{number} copies"
     return f"{counted} {'goes' if number == 1 else 'go'}" if goes else counted.lower()
-
-
-def domains_of(
-    *, owner_id: int, search: str = "", order: str = "-last_seen_at"
-) -> QuerySet[DomainEvidence]:
-    """Return the account's recipient domains."""
-    rows = DomainEvidence.objects.filter(owner_id=owner_id)
-    if search:
-        rows = rows.filter(domain__icontains=search)
-    return rows.order_by(order, "domain")
-
-
-def domain_attempts(*, owner_id: int, domain: str, limit: int) -> list[Attempt]:
-    """Return the account's latest attempts at a domain, newest first."""
-    rows = Attempt.objects.filter(owner_id=owner_id, domain=domain).select_related("message")
-    return list(rows[:limit])
-
-
-def attempts(
-    *,
-    owner_id: int | None = None,
-    domain: str = "",
-    host: str = "",
-    since: datetime | None = None,
-    failed: bool = False,
-    limit: int = 100,
-) -> QuerySet[Attempt]:
-    """Return the ledger, newest first, for operators; every given condition must hold."""
-    rows = Attempt.objects.select_related("owner", "message")
-    if owner_id is not None:
-        rows = rows.filter(owner_id=owner_id)
-    if domain:
-        rows = rows.filter(domain=domain)
-    if host:
-        rows = rows.filter(mx=host)
-    if since is not None:
-        rows = rows.filter(at__gte=since)
-    if failed:
-        rows = rows.exclude(outcome__in=("delivered", "probed"))
-    return rows[:limit]
-
-
-def outbox_counts(owner_id: int) -> tuple[int, int]:
-    """Return how many messages are not finished, and how many need their sender."""
-    of_owner = Recipient.objects.filter(message__owner_id=owner_id)
-    found = of_owner.aggregate(
-        open=Count("message", filter=Q(state__in=OPEN_STATES) | _NEEDS, distinct=True),
-        needs=Count("message", filter=_NEEDS, distinct=True),
-    )
-    return found["open"], found["needs"]
-
-
-_NEEDS = Q(state=State.HELD) | Q(state=State.FAILED, is_dismissed=False)

@@ -1,0 +1,68 @@
+"""What pages and commands read. Everything that belongs to an account is scoped by `owner_id`."""
+
+from __future__ import annotations
+
+from delivery.selectors.attempts import attempts, domain_attempts
+from delivery.selectors.domains import (
+    DomainView,
+    domain_views,
+    domains_of,
+    ledger_row,
+    policy_facts,
+    row_of,
+    rows_for,
+)
+from delivery.selectors.outbox import (
+    Outbox,
+    OutboxCopy,
+    OutboxItem,
+    WayOut,
+    outbox,
+    outbox_counts,
+)
+from delivery.selectors.outlook import (
+    Alternative,
+    ChoiceView,
+    Consent,
+    CopyRequest,
+    CopyView,
+    Outlook,
+    outlook,
+)
+from delivery.selectors.receipts import (
+    Receipt,
+    ReceiptPart,
+    attempt_document,
+    receipt,
+    receipt_document,
+)
+
+__all__ = [
+    "Alternative",
+    "ChoiceView",
+    "Consent",
+    "CopyRequest",
+    "CopyView",
+    "DomainView",
+    "Outbox",
+    "OutboxCopy",
+    "OutboxItem",
+    "Outlook",
+    "Receipt",
+    "ReceiptPart",
+    "WayOut",
+    "attempt_document",
+    "attempts",
+    "domain_attempts",
+    "domain_views",
+    "domains_of",
+    "ledger_row",
+    "outbox",
+    "outbox_counts",
+    "outlook",
+    "policy_facts",
+    "receipt",
+    "receipt_document",
+    "row_of",
+    "rows_for",
+]
