@@ -11,6 +11,12 @@ from dataclasses import dataclass
 
 import nh3
 
+MAX_TAGS = 16_000
+MAX_WORDS = 8_000
+MAX_SLASHES = 20_000
+
+_SEPARATOR = re.compile(r"[\s\"'=]")
+_TAG = re.compile(r"<[^<>]*>")
 _BREAKS = re.compile(
     r"(?i)<(?:/?(?:p|div|h[1-6]|ul|ol|table|blockquote|tr|pre)|br|hr|li)\b[^>]{0,2000}>"
 )
@@ -40,10 +46,27 @@ class Block:
     is_signature: bool = False
 
 
+def is_excessive(markup: str) -> bool:
+    """Tell whether an HTML parser could be kept busy for long with this.
+
+    Parsers walk over all open elements at each tag, and over all attributes at each attribute.
+    """
+    segments = markup.split("<")
+    return len(segments) > MAX_TAGS or any(
+        len(segment) > MAX_WORDS
+        and (len(_SEPARATOR.findall(segment)) > MAX_WORDS or segment.count("/") > MAX_SLASHES)
+        for segment in segments
+    )
+
+
 def from_html(markup: str) -> str:
     """Return the readable text of HTML, with its line breaks and nothing else of its form."""
     broken = _BREAKS.sub(lambda tag: "\n" + tag[0], _BLANKS.sub(" ", markup.replace("\n", " ")))
-    bare = html.unescape(nh3.clean(broken, tags=set(), clean_content_tags=_UNREAD))
+    if is_excessive(markup):
+        tagless = _TAG.sub("", broken)
+    else:
+        tagless = nh3.clean(broken, tags=set(), clean_content_tags=_UNREAD)
+    bare = html.unescape(tagless)
     lines = (_BLANKS.sub(" ", line).strip() for line in bare.replace("\xa0", " ").split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
