@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
+from mailweb.webmail.views.counts import counts
 from mailweb.webmail.views.pending import pending
 
 app_name = "webmail"
 
 urlpatterns = [
     path("", pending, name="home"),
+    path("mail/counts/", counts, name="counts"),
     path("mail/search/", pending, name="search"),
     path("mail/outbox/", pending, name="outbox"),
     path("mail/compose/", pending, name="compose"),
