@@ -45,7 +45,12 @@ from delivery.smtp.commands import (
     Unknown,
     Vrfy,
 )
-from delivery.smtp.errors import LocalProtocolError, RemoteProtocolError, SmtpProtocolError
+from delivery.smtp.errors import (
+    AddressError,
+    LocalProtocolError,
+    RemoteProtocolError,
+    SmtpProtocolError,
+)
 from delivery.smtp.events import (
     NEED_DATA,
     BadCommand,
@@ -64,6 +69,7 @@ from delivery.smtp.states import State
 __all__ = [
     "NEED_DATA",
     "TIMEOUTS",
+    "AddressError",
     "Auth",
     "AuthCancel",
     "AuthResponse",

@@ -9,11 +9,21 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from delivery.smtp.commands import Bdat, Body, Command, Ehlo, EndOfData, Kind, Mail, Rcpt
+from delivery.smtp.commands import (
+    Auth,
+    Bdat,
+    Body,
+    Command,
+    Ehlo,
+    EndOfData,
+    Kind,
+    Mail,
+    StartTls,
+)
 from delivery.smtp.content import ContentWriter, LineEndings
 from delivery.smtp.errors import LocalProtocolError, RemoteProtocolError
 from delivery.smtp.events import NEED_DATA, ConnectionClosed, NeedData, ReplyReceived
-from delivery.smtp.extensions import Extensions, missing_for
+from delivery.smtp.extensions import Extensions, lacks_smtputf8, missing_for
 from delivery.smtp.limits import MAX_UNREAD, Phase
 from delivery.smtp.replies import Reply, ReplyParser
 from delivery.smtp.states import (
@@ -254,12 +264,16 @@ class ClientConnection:
         missing = missing_for(command, self.extensions)
         if missing is not None:
             raise LocalProtocolError(f"The server did not announce {missing}.")
+        if lacks_smtputf8(command, mail):
+            raise LocalProtocolError("The address needs SMTPUTF8.")
         match command:
             case Mail(requiretls=True) if not self.tls:
                 # RFC 8689 §2: the promise is empty where this hop is not protected.
                 raise LocalProtocolError("REQUIRETLS needs TLS.")
-            case Rcpt(address=address) if not address.isascii() and not (mail and mail.smtputf8):
-                raise LocalProtocolError(f"{address!r} needs SMTPUTF8.")
+            case StartTls() if self.tls:
+                raise LocalProtocolError("TLS has started already.")
+            case Auth() if self.is_authenticated:
+                raise LocalProtocolError("One authentication is enough.")
 
     def _check_octets(self, content: bytes) -> None:
         # RFC 6152 §3: without BODY=8BITMIME the server was promised seven bits.

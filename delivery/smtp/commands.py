@@ -6,7 +6,6 @@ is too long cannot be constructed. So nothing a person typed can smuggle in a se
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from binascii import b2a_base64
 from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
@@ -63,19 +62,19 @@ Parameters = tuple[tuple[str, str | None], ...]
 """Parameters of MAIL or RCPT as keyword and value; None where there is no "="."""
 
 
-class Command(ABC):
-    """One command."""
+class Command:
+    """Anything a client may say."""
 
     __slots__ = ()
 
     @property
-    @abstractmethod
     def kind(self) -> Kind:
         """What it is to the order of the dialogue."""
+        raise NotImplementedError
 
-    @abstractmethod
     def to_bytes(self) -> bytes:
         """Return the line, with its CRLF."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +186,6 @@ class Mail(Command):
     def __post_init__(self) -> None:
         if self.sender:
             grammar.check_mailbox(self.sender)
-        if not (self.smtputf8 or self.sender.isascii()):
-            raise LocalProtocolError(f"{self.sender!r} needs SMTPUTF8.")
         if self.size is not None and self.size < 0:
             raise LocalProtocolError("A message cannot have a negative size.")
         if self.envid is not None:
@@ -376,7 +373,7 @@ def _fits(line: bytes, limit: int) -> None:
 
 def _check_envid(envid: str) -> None:
     if not envid or not grammar.is_printable_ascii(envid) or len(grammar.to_xtext(envid)) > 100:
-        raise LocalProtocolError(f"{envid!r} cannot be an ENVID.")
+        raise LocalProtocolError(f"{envid[:80]!a} cannot be an ENVID.")
 
 
 def _check_orcpt(orcpt: str) -> None:
@@ -384,7 +381,7 @@ def _check_orcpt(orcpt: str) -> None:
     grammar.check_keyword(kind)
     fits_kind = grammar.is_printable_ascii(address) or kind.lower() == "utf-8"
     if not (semicolon and address and fits_kind):
-        raise LocalProtocolError(f"{orcpt!r} cannot be an ORCPT.")
+        raise LocalProtocolError(f"{orcpt[:80]!a} cannot be an ORCPT.")
     grammar.check_line(address)
 
 

@@ -75,36 +75,90 @@ class ContentReader:
     """Takes content out of what follows DATA.
 
     Only CRLF, dot, CRLF ends it. A dot between other line ends is content, so that nobody can
-    hide a second message in the first (SMTP smuggling); `is_clean` says whether there were any.
+    hide a second message in the first (SMTP smuggling).
     """
 
-    __slots__ = ("_endings", "_held", "_skip", "is_done")
+    __slots__ = ("_held", "_virtual", "is_done")
 
     def __init__(self) -> None:
-        self._endings = LineEndings()
-        self._held = b"\r\n"  # as if a line had just ended: the first may be the lone dot
-        self._skip = 2
         self.is_done = False
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether every line so far ended with CRLF."""
-        return self._endings.is_clean
+        self._held = b"\r\n"  # as if a line had just ended: the first may be the lone dot
+        self._virtual = 2  # how much of what is held was never received
 
     def feed(self, piece: bytes) -> tuple[bytes, bytes]:
         """Return the content in `piece`, and what came after the lone dot."""
         joined = self._held + piece
         end = joined.find(_END)
-        self.is_done = end >= 0
-        cut = end + 2 if self.is_done else len(joined) - _length_of_end(joined)
-        self._held = joined[cut:] if not self.is_done else b""
-        content = joined[:cut].replace(b"\r\n.", b"\r\n")
-        if content:
-            content, self._skip = content[self._skip :], 0
+        if end >= 0:
+            self.is_done = True
+            return self._content(joined[: end + 2]), joined[end + 5 :]
+        cut = len(joined) - _begun_end(joined)
+        self._held = joined[cut:]
+        return self._content(joined[:cut]), b""
+
+    def _content(self, stuffed: bytes) -> bytes:
+        if not stuffed:
+            return b""
+        virtual, self._virtual = self._virtual, 0
+        return stuffed.replace(b"\r\n.", b"\r\n")[virtual:]
+
+
+class Intake:
+    """The content of one message on its way in, by one DATA or by several BDAT.
+
+    `size` counts all of it. Beyond `limit` it is counted and thrown away.
+    """
+
+    __slots__ = ("_endings", "_left", "_limit", "_reader", "size")
+
+    def __init__(self, limit: int | None = None) -> None:
+        self.size = 0
+        self._limit = limit
+        self._endings = LineEndings()
+        self._reader: ContentReader | None = None
+        self._left = 0
+
+    def expect_dot(self) -> None:
+        """Say that all content follows now, up to the lone dot."""
+        self._reader = ContentReader()
+
+    def expect(self, size: int) -> None:
+        """Say that the next `size` octets are content."""
+        self._left = size
+
+    def take(self, buffer: bytearray) -> bytes:
+        """Remove from `buffer` what was expected, and return the content to keep."""
+        if self._reader is not None:
+            content, rest = self._reader.feed(bytes(buffer))
+            buffer[:] = rest
+        else:
+            content = bytes(buffer[: self._left])
+            del buffer[: self._left]
+            self._left -= len(content)
+        self.size += len(content)
         self._endings.feed(content)
-        return content, joined[end + 5 :] if self.is_done else b""
+        return b"" if self.is_too_large else content
+
+    def finish(self) -> None:
+        """Say that this was all."""
+        self._endings.finish()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everything expected so far has arrived."""
+        return self._left == 0 if self._reader is None else self._reader.is_done
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether no CR or LF stood alone so far."""
+        return self._endings.is_clean
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether there was more than the limit."""
+        return self._limit is not None and self.size > self._limit
 
 
-def _length_of_end(joined: bytes) -> int:
+def _begun_end(joined: bytes) -> int:
     """Return how many of the last octets might be the beginning of the end."""
     return next((size for size in (4, 3, 2, 1) if joined.endswith(_END[:size])), 0)

@@ -22,6 +22,10 @@ class LocalProtocolError(SmtpProtocolError):
     """Something was asked of the engine that SMTP does not allow here: a bug of the caller."""
 
 
+class AddressError(LocalProtocolError):
+    """That is not a mail address."""
+
+
 class RemoteProtocolError(SmtpProtocolError):
     """The other side sent what SMTP does not allow here; the connection is of no more use.
 

@@ -131,6 +131,20 @@ def missing_for(command: Command, extensions: Extensions) -> str | None:
             return None
 
 
+def lacks_smtputf8(command: Command, mail: Mail | None) -> bool:
+    """Return whether `command` has an address that its transaction, opened by `mail`, forbids.
+
+    RFC 6531 §3.4: letters beyond ASCII need SMTPUTF8, said with MAIL for all that follows.
+    """
+    match command:
+        case Mail():
+            return not (command.smtputf8 or command.sender.isascii())
+        case Rcpt():
+            return not (command.address.isascii() or (mail is not None and mail.smtputf8))
+        case _:
+            return False
+
+
 def _missing_for_mail(mail: Mail, extensions: Extensions) -> str | None:
     needs = (
         ("SIZE", mail.size is not None, extensions.size is not None),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from delivery.smtp.errors import LocalProtocolError
+from delivery.smtp.errors import AddressError, LocalProtocolError
 from delivery.smtp.limits import MAX_DOMAIN, MAX_PATH
 
 _WIDE = "\u00a0-\ud7ff\ue000-\U0010ffff"  # neither controls nor halves of a surrogate pair
@@ -37,35 +37,35 @@ def check_mailbox(address: str) -> None:
     """Refuse an address that is not local-part@domain.
 
     Raises:
-        LocalProtocolError: it is not, or it is too long for a path.
+        AddressError: it is not, or it is too long for a path.
     """
     found = _MAILBOX.fullmatch(address)
     if found is None or len(address) + 2 > MAX_PATH or len(found[1]) > MAX_DOMAIN:
-        raise LocalProtocolError(f"{address!r} is not a mail address.")
+        raise AddressError(f"{address[:80]!a} is not a mail address.")
 
 
 def check_hello_name(name: str) -> None:
     """Refuse a name for EHLO that is not one word; hosts have names that are no domains."""
     if not _WORD.fullmatch(name) or len(name) > MAX_DOMAIN:
-        raise LocalProtocolError(f"{name!r} is not a host name.")
+        raise LocalProtocolError(f"{name[:80]!a} is not a host name.")
 
 
 def check_keyword(word: str) -> None:
     """Refuse a verb, parameter or mechanism name that is not one word."""
     if not _KEYWORD.fullmatch(word.replace("_", "-")):
-        raise LocalProtocolError(f"{word!r} is not a keyword.")
+        raise LocalProtocolError(f"{word[:80]!a} is not a keyword.")
 
 
 def check_parameter_value(value: str) -> None:
     """Refuse a parameter's value with a space, a control or an equals sign in it."""
     if not _PARAMETER_VALUE.fullmatch(value):
-        raise LocalProtocolError(f"{value!r} cannot be the value of a parameter.")
+        raise LocalProtocolError(f"{value[:80]!a} cannot be the value of a parameter.")
 
 
 def check_line(text: str) -> None:
     """Refuse free text that would end the line, or hide in it."""
     if not _LINE.fullmatch(text):
-        raise LocalProtocolError(f"{text!r} cannot be part of a command line.")
+        raise LocalProtocolError(f"{text[:80]!a} cannot be part of a command line.")
 
 
 def is_printable_ascii(text: str) -> bool:
@@ -85,7 +85,7 @@ def from_xtext(packed: str) -> str:
         LocalProtocolError: `packed` is not xtext.
     """
     if not _XTEXT.fullmatch(packed):
-        raise LocalProtocolError(f"{packed!r} is not xtext.")
+        raise LocalProtocolError(f"{packed[:80]!a} is not xtext.")
     return _HEX.sub(lambda found: chr(int(found[1], 16)), packed)
 
 
@@ -101,8 +101,10 @@ def from_utf8_xtext(packed: str) -> str:
         LocalProtocolError: `packed` is not so encoded, or names no character.
     """
     if not _QTEXT.fullmatch(packed):
-        raise LocalProtocolError(f"{packed!r} is not an encoded UTF-8 address.")
+        raise LocalProtocolError(f"{packed[:80]!a} is not an encoded UTF-8 address.")
     try:
         return _POINT.sub(lambda found: chr(int(found[1], 16)), packed)
     except ValueError:
-        raise LocalProtocolError(f"{packed!r} names a character that does not exist.") from None
+        raise LocalProtocolError(
+            f"{packed[:80]!a} names a character that does not exist."
+        ) from None

@@ -33,7 +33,7 @@ from delivery.smtp.commands import (
     Unknown,
     Vrfy,
 )
-from delivery.smtp.errors import LocalProtocolError, RemoteProtocolError
+from delivery.smtp.errors import AddressError, LocalProtocolError, RemoteProtocolError
 from delivery.smtp.limits import MAX_AUTH_LINE, MAX_COMMAND_LINE
 from delivery.smtp.replies import EnhancedCode, Reply
 
@@ -42,12 +42,17 @@ E = TypeVar("E", bound=StrEnum)
 
 # RFC 5321 §4.1.1.3: a source route must be understood, and is better dropped.
 _PATH: Final = re.compile(
-    r"(?P<verb>FROM|TO): *<(?:@[^:<>\s]*:)?(?P<mailbox>(?:\"(?:[^\"\\]|\\.)*\"|[^\"<>\s])*)>"
-    r"(?P<rest>(?: .*)?)",
-    re.IGNORECASE,
+    r"""
+    (?P<verb> FROM | TO ): [ ]*
+    < (?: @[^:<>\ ]*: )?
+      (?P<mailbox> (?: " (?: [^"\\] | \\. )* " | [^"<>\ ] )* )
+    >
+    (?P<parameters> (?: [ ].* )? )
+    """,
+    re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
 _SIZE: Final = re.compile(r"[0-9]{1,20}")
-_BDAT: Final = re.compile(r"([0-9]{1,20})(?: +(LAST))? *", re.IGNORECASE)
+_BDAT: Final = re.compile(r"([0-9]{1,20})(?: +(LAST))? *", re.IGNORECASE | re.ASCII)
 
 
 class CommandSyntaxError(RemoteProtocolError):
@@ -55,8 +60,8 @@ class CommandSyntaxError(RemoteProtocolError):
 
     reply: Reply
 
-    def __init__(self, code: int, detail: int, text: str) -> None:
-        super().__init__(text, reply=Reply(code, EnhancedCode(5, 5, detail), (text,)))
+    def __init__(self, code: int, enhanced: tuple[int, int, int], text: str) -> None:
+        super().__init__(text, reply=Reply(code, EnhancedCode(*enhanced), (text,)))
 
 
 def parse_command(line: bytes) -> Command:
@@ -64,22 +69,27 @@ def parse_command(line: bytes) -> Command:
 
     Raises:
         CommandSyntaxError: it is none, or its arguments are wrong.
+        RemoteProtocolError: it makes everything that follows unreadable.
     """
     try:
         text = line.decode("utf-8")
         grammar.check_line(text)
     except (UnicodeDecodeError, LocalProtocolError):
-        raise CommandSyntaxError(500, 2, "The line has octets no command has") from None
-    verb, _, argument = text.rstrip(" ").partition(" ")
-    if len(line) + 2 > (MAX_AUTH_LINE if verb.upper() == "AUTH" else MAX_COMMAND_LINE):
-        raise CommandSyntaxError(500, 6, "The line is too long")
-    parse = _PARSERS.get(verb.upper())
+        raise CommandSyntaxError(500, (5, 5, 2), "The line has octets no command has") from None
+    word, _, argument = text.rstrip(" ").partition(" ")
+    verb = _upper(word)
+    if len(line) + 2 > (MAX_AUTH_LINE if verb == "AUTH" else MAX_COMMAND_LINE):
+        raise CommandSyntaxError(500, (5, 5, 6), "The line is too long")
+    parse = _PARSERS.get(verb)
     if parse is None:
-        return Unknown(verb, argument)
+        return Unknown(word, argument)
     try:
         return parse(argument.strip(" "))
+    except AddressError as error:
+        detail = 7 if verb == "MAIL" else 3  # RFC 3463 §3.2: sender's or destination's address
+        raise CommandSyntaxError(501, (5, 1, detail), str(error)) from None
     except LocalProtocolError as error:
-        raise CommandSyntaxError(501, 4, str(error)) from None
+        raise CommandSyntaxError(501, (5, 5, 4), str(error)) from None
 
 
 def parse_auth_response(line: bytes) -> AuthResponse | AuthCancel:
@@ -120,19 +130,18 @@ def _rcpt(argument: str) -> Rcpt:
 
 def _auth(argument: str) -> Auth:
     mechanism, _, response = argument.partition(" ")
-    match response:
-        case "":
-            return Auth(mechanism.upper())
-        case "=":
-            return Auth(mechanism.upper(), b"")
-        case _:
-            return Auth(mechanism.upper(), _from_base64(response.encode()))
+    initial = None
+    if response:
+        # RFC 4954 §4: "=" stands for a response that is there and empty.
+        initial = b"" if response == "=" else _from_base64(response.encode())
+    return Auth(_upper(mechanism), initial)
 
 
 def _bdat(argument: str) -> Bdat:
     found = _BDAT.fullmatch(argument)
     if found is None:
-        raise LocalProtocolError("BDAT needs a size.")
+        # Nobody knows any more where the content ends and the next command begins.
+        raise RemoteProtocolError("BDAT does not say how much follows.")
     return Bdat(int(found[1]), last=found[2] is not None)
 
 
@@ -153,7 +162,7 @@ def _path(verb: str, argument: str) -> tuple[str, list[str]]:
     found = _PATH.fullmatch(argument)
     if found is None or found["verb"].upper() != verb:
         raise LocalProtocolError(f"{verb}:<address> is missing.")
-    return found["mailbox"], found["rest"].split()
+    return found["mailbox"], found["parameters"].split()
 
 
 def _parameters(
@@ -168,7 +177,7 @@ def _parameters(
     other: list[tuple[str, str | None]] = []
     for word in words:
         keyword, equals, value = word.partition("=")
-        keyword = keyword.upper()
+        keyword = _upper(keyword)
         if keyword not in takes_value:
             other.append((keyword, value if equals else None))
         elif keyword in known or takes_value[keyword] != bool(value) or bool(equals) != bool(value):
@@ -176,6 +185,11 @@ def _parameters(
         else:
             known[keyword] = value
     return known, tuple(other)
+
+
+def _upper(word: str) -> str:
+    """Return the keyword in capitals; a long s is no S, which RFC 5321 does not mean."""
+    return word.upper() if word.isascii() else word
 
 
 def _optional(parse: Callable[[str], T], value: str | None) -> T | None:
@@ -190,9 +204,9 @@ def _size(value: str) -> int:
 
 def _choice(choices: type[E], value: str) -> E:
     try:
-        return choices(value.upper())
+        return choices(_upper(value))
     except ValueError:
-        raise LocalProtocolError(f"{value!r} is not a value of {choices.__name__}.") from None
+        raise LocalProtocolError(f"{value[:80]!a} is not a value of {choices.__name__}.") from None
 
 
 def _notify(value: str) -> frozenset[Notify]:
@@ -209,7 +223,7 @@ def _from_base64(text: bytes) -> bytes:
     try:
         return a2b_base64(text, strict_mode=True)
     except Base64Error:
-        raise CommandSyntaxError(501, 2, "The response is not base64") from None
+        raise CommandSyntaxError(501, (5, 5, 2), "The response is not base64") from None
 
 
 _MAIL_PARAMETERS: Final = {

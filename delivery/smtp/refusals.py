@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from delivery.smtp.commands import Auth, AuthCancel, Command, Mail, Rcpt, Unknown
-from delivery.smtp.extensions import missing_for
+from delivery.smtp.extensions import Extensions, lacks_smtputf8, missing_for
 from delivery.smtp.replies import EnhancedCode, Reply
-
-if TYPE_CHECKING:
-    from delivery.smtp.server import ServerConnection
 
 
 def _reply(code: int, enhanced: tuple[int, int, int], text: str) -> Reply:
@@ -29,35 +26,34 @@ NEEDS_SMTPUTF8: Final = _reply(553, (5, 6, 7), "This address needs SMTPUTF8")
 _OTHERS_KNOW: Final = frozenset({"EXPN", "HELP", "ETRN", "ATRN", "TURN", "SEND", "SOML", "SAML"})
 
 
-def refusal_of(command: Command, connection: ServerConnection) -> Reply | None:
-    """Return the reply that refuses `command`, or None if it may be said here."""
+def refusal_of(
+    command: Command, mail: Mail | None, extensions: Extensions, *, tls: bool, limit: int | None
+) -> Reply | None:
+    """Return the reply that refuses `command`, or None if it can be understood.
+
+    `mail` opened the transaction, `extensions` are announced, `limit` is the largest message
+    taken. Whether the command comes in order is not asked here.
+    """
     if isinstance(command, Unknown):
         return NOT_IMPLEMENTED if command.verb.upper() in _OTHERS_KNOW else NOT_KNOWN
     if isinstance(command, AuthCancel):
         return CANCELLED
-    if not connection.allows(command):
-        return BAD_SEQUENCE
-    missing = missing_for(command, connection.extensions)
-    if missing is not None:
-        return _refusal_without(missing, command, connection)
-    return _refusal_by_value(command, connection)
-
-
-def _refusal_without(missing: str, command: Command, connection: ServerConnection) -> Reply:
-    if missing == "REQUIRETLS" and not connection.tls:
+    if isinstance(command, Mail) and command.requiretls and not tls:
         return NEEDS_TLS
-    if isinstance(command, (Mail, Rcpt)):
-        return _reply(555, (5, 5, 4), f"Parameter of {missing} not recognised")
-    if isinstance(command, Auth) and connection.extensions.auth:
-        return NO_MECHANISM
-    return NOT_IMPLEMENTED
+    missing = missing_for(command, extensions)
+    if missing is not None:
+        return _refusal_without(missing, command, extensions)
+    if lacks_smtputf8(command, mail):
+        return NEEDS_SMTPUTF8
+    is_too_large = isinstance(command, Mail) and limit is not None and (command.size or 0) > limit
+    return TOO_LARGE if is_too_large else None
 
 
-def _refusal_by_value(command: Command, connection: ServerConnection) -> Reply | None:
+def _refusal_without(missing: str, command: Command, extensions: Extensions) -> Reply:
     match command:
-        case Mail(size=int(size)) if size > (connection.max_message_size or size):
-            return TOO_LARGE
-        case Rcpt(address=address) if not address.isascii() and not connection.takes_utf8:
-            return NEEDS_SMTPUTF8
+        case Mail() | Rcpt():
+            return _reply(555, (5, 5, 4), f"Parameter {missing} not recognised")
+        case Auth() if extensions.auth:
+            return NO_MECHANISM
         case _:
-            return None
+            return NOT_IMPLEMENTED

@@ -90,11 +90,11 @@ class Reply:
     @property
     def whole(self) -> str:
         r"""The reply as it is on the wire: "550-5.1.1 no such\n550 5.1.1 mailbox"."""
-        lines = self.lines
-        if self.enhanced and not self._shows_enhanced:
-            lines = tuple(f"{self.enhanced} {line}" for line in lines)
-        *most, last = lines
-        return "\n".join([*(f"{self.code}-{line}" for line in most), f"{self.code} {last}"])
+        mark = "" if self.enhanced is None or self._shows_enhanced else f"{self.enhanced} "
+        *most, last = self.lines
+        return (
+            "".join([f"{self.code}-{mark}{line}\n" for line in most]) + f"{self.code} {mark}{last}"
+        )
 
     def to_bytes(self) -> bytes:
         """Return what a server writes."""
@@ -116,7 +116,7 @@ class Reply:
 
     @property
     def _shows_enhanced(self) -> bool:
-        return any(EnhancedCode.parse(line) == self.enhanced for line in self.lines)
+        return self.enhanced in map(EnhancedCode.parse, self.lines)
 
     def _without_enhanced(self, line: str) -> str:
         found = _ENHANCED.match(line) if self.enhanced else None
@@ -194,17 +194,16 @@ def _split(line: bytes) -> tuple[int, bool, bytes]:
 
 def _reply(code: int, raw: list[bytes]) -> Reply:
     lines = tuple(map(_decode, raw))
-    found = [_ENHANCED.match(line) for line in lines]
-    enhanced = next((EnhancedCode.parse(match[0]) for match in found if match), None)
+    enhanced = next(filter(None, map(EnhancedCode.parse, lines)), None)
     if enhanced is None or enhanced.class_ != code // 100:
         return Reply(code, None, lines)
-    stripped = Reply(
-        code,
-        enhanced,
-        tuple(line[m.end() if m else 0 :] for line, m in zip(lines, found, strict=True)),
-    )
-    as_it_came = Reply(code, enhanced, lines)
-    return stripped if stripped.whole == as_it_came.whole else as_it_came
+    prefix = f"{enhanced} "
+    bare = tuple(line.removeprefix(prefix) for line in lines)
+    is_everywhere = all(line.startswith(prefix) for line in lines)
+    # A line that repeats the code could not be told from one that was left as it came.
+    if is_everywhere and enhanced not in map(EnhancedCode.parse, bare):
+        return Reply(code, enhanced, bare)
+    return Reply(code, enhanced, lines)
 
 
 def _decode(text: bytes) -> str:

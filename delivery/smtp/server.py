@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from delivery.smtp.commands import Bdat, Command, Ehlo, Helo, Kind, Mail, StartTls
-from delivery.smtp.content import ContentReader, LineEndings
+from delivery.smtp.content import Intake
 from delivery.smtp.errors import LocalProtocolError, RemoteProtocolError
 from delivery.smtp.events import (
     NEED_DATA,
@@ -25,7 +25,7 @@ from delivery.smtp.events import (
 from delivery.smtp.extensions import Extensions
 from delivery.smtp.limits import MAX_AUTH_LINE, MAX_UNREAD, Phase
 from delivery.smtp.parsing import CommandSyntaxError, parse_auth_response, parse_command
-from delivery.smtp.refusals import BARE_LINE_END, TOO_LARGE, refusal_of
+from delivery.smtp.refusals import BAD_SEQUENCE, BARE_LINE_END, TOO_LARGE, refusal_of
 from delivery.smtp.replies import Reply
 from delivery.smtp.states import RESTING_IN, Machine, State
 
@@ -42,24 +42,21 @@ class ServerConnection:
     __slots__ = (
         "_buffer",
         "_chunk",
-        "_chunk_left",
-        "_chunk_refusal",
         "_clear_extensions",
         "_closed",
-        "_endings",
         "_error",
         "_has_ended",
+        "_intake",
         "_is_skipping",
         "_machine",
+        "_mail",
         "_max_message_size",
         "_open",
         "_open_command",
-        "_reader",
-        "_size",
+        "_refusal",
         "_tls_extensions",
         "bad_commands",
         "is_authenticated",
-        "mail",
         "spoke_early",
         "tls",
     )
@@ -76,7 +73,6 @@ class ServerConnection:
         self.is_authenticated = False
         self.bad_commands = 0
         self.spoke_early = False
-        self.mail: Mail | None = None
         self._clear_extensions = extensions
         self._tls_extensions = tls_extensions or replace(extensions, starttls=False)
         self._max_message_size = max_message_size
@@ -85,12 +81,10 @@ class ServerConnection:
         self._is_skipping = False
         self._open: Kind | None = None
         self._open_command: Command | None = None
-        self._reader = ContentReader()
-        self._endings = LineEndings()
-        self._size = 0
+        self._mail: Mail | None = None
+        self._intake = Intake()
         self._chunk: Bdat | None = None
-        self._chunk_left = 0
-        self._chunk_refusal: Reply | None = None
+        self._refusal: Reply | None = None
         self._has_ended = False
         self._closed: ConnectionClosed | None = None
         self._error: RemoteProtocolError | None = None
@@ -114,18 +108,6 @@ class ServerConnection:
     def max_message_size(self) -> int | None:
         """How many octets a message may have; None if any number."""
         return self._max_message_size or self.extensions.size or None
-
-    @property
-    def takes_utf8(self) -> bool:
-        """Whether the transaction was opened with SMTPUTF8."""
-        return self.mail is not None and self.mail.smtputf8
-
-    def allows(self, command: Command) -> bool:
-        """Return whether `command` may come now; once is enough for STARTTLS and for AUTH."""
-        is_repeated = (self.tls and command.kind is Kind.STARTTLS) or (
-            self.is_authenticated and command.kind is Kind.AUTH
-        )
-        return self._machine.allows(command.kind) and not is_repeated
 
     # What the other side says
 
@@ -177,7 +159,7 @@ class ServerConnection:
             raise self._broken(_injected())
         self.tls = True
         self.is_authenticated = False
-        self.mail = None
+        self._mail = None
         self._machine.tls_started()
 
     # What this side says
@@ -222,14 +204,13 @@ class ServerConnection:
         """Do what a reply leads to, beyond the change of state."""
         match self.state:
             case State.CONTENT | State.DOT:
-                self._reader = ContentReader()
-                self._size = 0
+                self._intake = Intake(self.max_message_size)
+                self._intake.expect_dot()
             case State.TLS_DUE if self._buffer:
                 raise self._broken(_injected())
             case State.MAIL if isinstance(command, Mail):
-                self.mail = command
-                self._endings = LineEndings()
-                self._size = 0
+                self._mail = command
+                self._intake = Intake(self.max_message_size)
             case State.READY if command is not None and reply.is_positive:
                 authenticates = command.kind in (Kind.AUTH, Kind.AUTH_RESPONSE)
                 self.is_authenticated = self.is_authenticated or authenticates
@@ -246,7 +227,7 @@ class ServerConnection:
             case State.GREETING | State.TLS_DUE | State.CLOSED:
                 return None
             case _:
-                return self._next_chunk(self._chunk) if self._chunk else self._next_command()
+                return self._next_content() if self._chunk else self._next_command()
 
     def _next_command(self) -> ServerEvent | None:
         is_response = self.state is State.AUTH
@@ -259,13 +240,27 @@ class ServerConnection:
             self._open = Kind.AUTH_RESPONSE if is_response else Kind.UNKNOWN
             self.bad_commands += 1
             return BadCommand(error.reply)
-        refusal = refusal_of(command, self)
+        refusal = self._refusal_of(command)
         if isinstance(command, Bdat):
-            self._chunk, self._chunk_left, self._chunk_refusal = command, command.size, refusal
-            return self._next_chunk(command)
+            self._chunk, self._refusal = command, refusal
+            if refusal is not None:
+                self._intake = Intake(limit=0)
+            self._intake.expect(command.size)
+            return self._next_content()
         if refusal is None and isinstance(command, StartTls) and self._buffer:
             raise _injected()
         return self._opened(command, refusal)
+
+    def _refusal_of(self, command: Command) -> Reply | None:
+        if not self._machine.allows(command.kind) or self._is_repeated(command.kind):
+            return BAD_SEQUENCE
+        return refusal_of(
+            command, self._mail, self.extensions, tls=self.tls, limit=self.max_message_size
+        )
+
+    def _is_repeated(self, kind: Kind) -> bool:
+        """Return whether `kind` may come only once, and has come."""
+        return (kind is Kind.STARTTLS and self.tls) or (kind is Kind.AUTH and self.is_authenticated)
 
     def _opened(self, command: Command, refusal: Reply | None) -> ServerEvent:
         self._open, self._open_command = command.kind, command
@@ -291,54 +286,32 @@ class ServerConnection:
         del buffer[: end + 1]
         if self._is_skipping or len(line) >= MAX_AUTH_LINE:
             self._is_skipping = False
-            raise CommandSyntaxError(500, 6, "The line is too long")
+            raise CommandSyntaxError(500, (5, 5, 6), "The line is too long")
         if not line.endswith(b"\r"):
-            raise CommandSyntaxError(500, 2, "A line ends with CR and LF")
+            raise CommandSyntaxError(500, (5, 5, 2), "A line ends with CR and LF")
         return line[:-1]
 
     def _next_content(self) -> ServerEvent | None:
-        if not self._reader.is_done:
-            content, rest = self._reader.feed(bytes(self._buffer))
-            self._buffer[:] = rest
-            if self._takes(content):
-                return ContentChunk(content)
-        if not self._reader.is_done:
+        """Take content, whether DATA or a BDAT brings it; also that of a BDAT that is refused."""
+        if not self._intake.is_done and (content := self._intake.take(self._buffer)):
+            return ContentChunk(content)
+        if not self._intake.is_done:
             return None
-        return self._received(Kind.END_OF_DATA, is_clean=self._reader.is_clean)
+        chunk, self._chunk = self._chunk, None
+        if chunk is not None and self._refusal is not None:
+            self._intake = Intake(self.max_message_size)
+            return self._opened(chunk, self._refusal)
+        return self._received(chunk.kind if chunk else Kind.END_OF_DATA)
 
-    def _next_chunk(self, chunk: Bdat) -> ServerEvent | None:
-        """Take the octets of a BDAT; all of them, also those of one that is refused."""
-        content = bytes(self._buffer[: self._chunk_left])
-        del self._buffer[: self._chunk_left]
-        self._chunk_left -= len(content)
-        if self._chunk_refusal is None:
-            self._endings.feed(content)
-            if self._takes(content):
-                return ContentChunk(content)
-        if self._chunk_left:
-            return None
-        self._chunk = None
-        if self._chunk_refusal is not None:
-            return self._opened(chunk, self._chunk_refusal)
-        if chunk.last:
-            self._endings.finish()
-        return self._received(chunk.kind, is_clean=self._endings.is_clean)
-
-    def _takes(self, content: bytes) -> bool:
-        self._size += len(content)
-        return bool(content) and not self._is_too_large
-
-    @property
-    def _is_too_large(self) -> bool:
-        limit = self.max_message_size
-        return limit is not None and self._size > limit
-
-    def _received(self, kind: Kind, *, is_clean: bool) -> ContentReceived:
-        problem = None if is_clean else BARE_LINE_END
-        if self._is_too_large:
-            problem = TOO_LARGE
+    def _received(self, kind: Kind) -> ContentReceived:
         self._open = kind
-        return ContentReceived(self._size, is_last=kind is not Kind.CHUNK, problem=problem)
+        is_last = kind is not Kind.CHUNK
+        if is_last:
+            self._intake.finish()
+        problem = None if self._intake.is_clean else BARE_LINE_END
+        if self._intake.is_too_large:
+            problem = TOO_LARGE
+        return ContentReceived(self._intake.size, is_last=is_last, problem=problem)
 
     def _at_end(self) -> ConnectionClosed:
         if self._closed is None:

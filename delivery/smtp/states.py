@@ -70,10 +70,12 @@ MAY_SEND: Final[Mapping[tuple[State, Kind], State]] = MappingProxyType(
         (State.HELLO, Kind.HELLO): State.READY,
         (State.HELLO, Kind.RESET): State.HELLO,
         (State.HELLO, Kind.INFO): State.HELLO,
+        (State.HELLO, Kind.UNKNOWN): State.HELLO,
         (State.HELLO, Kind.QUIT): State.CLOSING,
         **{(state, Kind.HELLO): State.READY for state in _SESSION},
         **{(state, Kind.RESET): State.READY for state in _SESSION},
         **{(state, Kind.INFO): state for state in _SESSION},
+        **{(state, Kind.UNKNOWN): state for state in _SESSION},
         **{(state, Kind.QUIT): State.CLOSING for state in _SESSION},
     }
 )
@@ -154,7 +156,16 @@ RESTING_IN: Final[Mapping[State, Phase]] = MappingProxyType(
 """The phase of a state in which no reply is awaited; any other is idle."""
 
 ENDS_A_GROUP: Final = frozenset(
-    {Kind.HELLO, Kind.STARTTLS, Kind.AUTH, Kind.AUTH_RESPONSE, Kind.DATA, Kind.INFO, Kind.QUIT}
+    {
+        Kind.HELLO,
+        Kind.STARTTLS,
+        Kind.AUTH,
+        Kind.AUTH_RESPONSE,
+        Kind.DATA,
+        Kind.INFO,
+        Kind.UNKNOWN,
+        Kind.QUIT,
+    }
 )
 """Commands nothing may be pipelined behind (RFC 2920 §3.1, RFC 3207 §4.1, RFC 4954 §4)."""
 
