@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-import idna
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
@@ -24,6 +23,7 @@ from delivery.models import (
     State,
 )
 from delivery.policy.modes import Mode, PledgeKind, SenderPolicy
+from mailweb.lib.addresses import domain_to_ascii
 from mailweb.lib.errors import UserError
 from mailweb.lib.queue import enqueue
 
@@ -58,15 +58,9 @@ def domain_of(address: str) -> str:
     """Return the domain of an address in lower case, as A-labels.
 
     Raises:
-        RefusedMessageError: it has none, or it is not a domain name.
+        InvalidAddressError: it has none, or it is not a domain name.
     """
-    _, at, domain = address.rpartition("@")
-    try:
-        if at and domain.isascii():
-            return domain.rstrip(".").lower()
-        return idna.encode(domain, uts46=True).decode("ascii").lower()
-    except idna.IDNAError as error:
-        raise RefusedMessageError(f"“{address}” has no usable domain.") from error
+    return domain_to_ascii(address.rpartition("@")[2])
 
 
 def submit(

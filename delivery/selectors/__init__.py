@@ -29,6 +29,12 @@ from delivery.selectors.outlook import (
     Outlook,
     outlook,
 )
+from delivery.selectors.queue import (
+    copy_document,
+    queue_document,
+    queue_stats,
+    with_messages,
+)
 from delivery.selectors.receipts import (
     Receipt,
     ReceiptPart,
@@ -53,6 +59,7 @@ __all__ = [
     "WayOut",
     "attempt_document",
     "attempts",
+    "copy_document",
     "domain_attempts",
     "domain_views",
     "domains_of",
@@ -61,8 +68,11 @@ __all__ = [
     "outbox_counts",
     "outlook",
     "policy_facts",
+    "queue_document",
+    "queue_stats",
     "receipt",
     "receipt_document",
     "row_of",
     "rows_for",
+    "with_messages",
 ]

@@ -1,0 +1,97 @@
+"""A finished message from outside compose (a file, later SMTP submission) is handed to delivery."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from accounts import selectors as accounts
+from delivery import services as delivery
+from delivery.policy.modes import Mode
+from mailweb.lib import addresses as grammar
+from mailweb.lib.errors import UserError
+from mailweb.webmail import services
+from mailweb.webmail.mime.parse import parse
+from mailweb.webmail.models import Role
+
+if TYPE_CHECKING:
+    from accounts.models import User
+    from delivery.models import OutboundMessage
+
+
+class UnknownSenderError(UserError):
+    """The sender is not an address of an account here."""
+
+
+def hand_over(
+    *,
+    sender: str,
+    addresses: list[str],
+    data: bytes,
+    mode: Mode | None,
+    release_at: datetime | None,
+    now: datetime,
+) -> OutboundMessage:
+    """Queue `data` for `addresses` and file the sent copy, in one transaction.
+
+    Without a `mode`, the account's default applies, and a header "TLS-Required: No" (RFC 8689
+    §3) chooses "TLS optional".
+
+    Raises:
+        UserError: the sender, a recipient or the message can't be accepted.
+    """
+    user = accounts.user_for_address(sender)
+    if user is None or not user.is_active:
+        raise UnknownSenderError
+    content = with_crlf(data)
+    parsed = parse(content)
+    with transaction.atomic():
+        message = delivery.submit(
+            owner=user,
+            mail_from=sender,
+            recipients=_recipients(user, addresses, mode or _asked_for(user, content)),
+            content=content,
+            subject=parsed.subject,
+            message_id=parsed.message_id,
+            sender_policy=accounts.preferences_of(user).policy,
+            now=now,
+            release_at=release_at,
+        )
+        services.file_message(
+            user=user,
+            role_or_mailbox=Role.SENT,
+            data=content,
+            now=now,
+            is_seen=True,
+            outbound=message,
+        )
+    return message
+
+
+def _recipients(user: User, given: list[str], mode: Mode) -> list[delivery.NewRecipient]:
+    found = dict.fromkeys(grammar.parse(text).spec for text in given)
+    pledges = accounts.pledges_for(user, list(found))
+    return [
+        delivery.NewRecipient(address=address, mode=mode, pledge=pledges.get(address))
+        for address in found
+    ]
+
+
+def _asked_for(user: User, content: bytes) -> Mode:
+    """RFC 8689 §3: the header counts only if every occurrence says "no"."""
+    header = content.partition(b"\r\n\r\n")[0]
+    values = re.findall(
+        rb"^tls-required:[ \t]*(.*?)[ \t]*\r?$", header, re.IGNORECASE | re.MULTILINE
+    )
+    if values and all(value.lower() == b"no" for value in values):
+        return Mode.OPTIONAL
+    return Mode(accounts.preferences_of(user).default_mode)
+
+
+def with_crlf(data: bytes) -> bytes:
+    """Return the message with every line ended by CRLF (RFC 5321 §2.3.8)."""
+    lines = re.sub(rb"\r\n|\r|\n", b"\r\n", data)
+    return lines if lines.endswith(b"\r\n") else lines + b"\r\n"
