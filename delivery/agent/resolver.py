@@ -1,0 +1,290 @@
+"""Questions to a validating resolver, by dnspython.
+
+The resolver's word about DNSSEC (the AD bit) counts only where nobody can forge it on the way:
+from loopback, unless the operator says otherwise. Where it does not count, or where the resolver
+does not validate at all, everything is `unchecked`: neither signed nor unsigned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import dns.asyncquery
+import dns.edns
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+import dns.rdtypes.ANY.MX
+import dns.rdtypes.ANY.SOA
+import dns.rdtypes.ANY.TLSA
+import dns.rdtypes.ANY.TXT
+import dns.resolver
+import dns.rrset
+
+from delivery.agent.answers import Answer, Status
+from delivery.agent.cache import AnswerCache
+from delivery.agent.clock import Clock
+from delivery.agent.config import AgentConfig
+from delivery.policy.facts import Dnssec
+
+TRY_SECONDS = (3.0, 6.0)
+VALIDATION_HOLDS = timedelta(hours=1)
+NO_VALIDATION_HOLDS = timedelta(minutes=1)
+
+# RFC 8914 §4: the extended errors that mean "does not pass DNSSEC validation".
+DNSSEC_ERRORS = frozenset({1, 2, 5, 6, 7, 8, 9, 10, 11, 12})
+
+NO_TTL = 0
+
+# dnspython gives up on a whole answer when one digest has the wrong length; for RFC 7672 §2.2 that
+# record is merely unusable, and those beside it count.
+dns.rdtypes.ANY.TLSA.TLSA._cert_length_by_mtype = {}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One recursive resolver."""
+
+    address: str
+    port: int
+
+
+class DnsResolver:
+    """Asks the configured resolvers, or else the system's; remembers what they said.
+
+    Questions that are already on their way are not asked twice.
+    """
+
+    def __init__(self, config: AgentConfig, *, clock: Clock) -> None:
+        self._servers = tuple(Server(*pair) for pair in config.resolvers) or _system_servers()
+        self._trust_ad = config.trust_ad
+        self._time_scale = config.time_scale
+        self._clock = clock
+        self._cache = AnswerCache()
+        self._asked: dict[tuple[str, str], asyncio.Task[Answer]] = {}
+        self._validates: dict[Server, tuple[bool, datetime]] = {}
+
+    async def query(self, name: str, kind: str) -> Answer:
+        """Return the answer about exactly `name` and `kind`, from memory if its TTL allows."""
+        name = name.rstrip(".").lower()
+        kept = self._cache.get(name, kind, now=self._clock.now())
+        if kept is not None:
+            return kept
+        asked = self._asked.get((name, kind))
+        if asked is None:
+            asked = asyncio.create_task(self._ask(name, kind))
+            self._asked[name, kind] = asked
+            asked.add_done_callback(lambda _: self._asked.pop((name, kind), None))
+        return await asyncio.shield(asked)
+
+    async def close(self) -> None:
+        """Give up the questions still on their way."""
+        asked = list(self._asked.values())
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+
+    async def _ask(self, name: str, kind: str) -> Answer:
+        try:
+            question = _question(name, kind)
+        except (dns.exception.DNSException, UnicodeError) as error:
+            return Answer(name=name, kind=kind, status=Status.NXDOMAIN, detail=f"{name}: {error}")
+        said = await self._exchange(question)
+        if said is None:
+            return Answer(
+                name=name, kind=kind, status=Status.TIMEOUT, detail=f"no answer about {name} {kind}"
+            )
+        server, response = said
+        if response.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+            return await self._failed(name, kind, server, response)
+        answer = replace(
+            _read(name, kind, response), dnssec=await self._dnssec_of(server, response)
+        )
+        self._cache.put(answer, now=self._clock.now())
+        return answer
+
+    async def _exchange(
+        self, question: dns.message.QueryMessage
+    ) -> tuple[Server, dns.message.Message] | None:
+        """Ask each server in turn until one knows; else return the last refusal, else None."""
+        refusal = None
+        for seconds in TRY_SECONDS:
+            for server in self._servers:
+                response = await self._ask_server(server, question, seconds)
+                if response is None:
+                    continue
+                if response.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+                    return server, response
+                refusal = server, response
+            if refusal:
+                break
+        return refusal
+
+    async def _ask_server(
+        self, server: Server, question: dns.message.QueryMessage, seconds: float
+    ) -> dns.message.Message | None:
+        """Return one server's response, by TCP if it does not fit; None if there was none."""
+        try:
+            response, _ = await dns.asyncquery.udp_with_fallback(
+                question,
+                server.address,
+                port=server.port,
+                timeout=seconds * self._time_scale,
+                ignore_unexpected=True,
+                ignore_errors=True,
+            )
+        except (dns.exception.DNSException, OSError, EOFError) as error:
+            logger.debug(
+                "resolver did not answer", extra={"server": server.address, "why": repr(error)}
+            )
+            return None
+        return response
+
+    async def _failed(
+        self, name: str, kind: str, server: Server, response: dns.message.Message
+    ) -> Answer:
+        return Answer(
+            name=name,
+            kind=kind,
+            status=Status.SERVFAIL,
+            dnssec=await self._why_failed(name, kind, server, response),
+            detail=_words(name, kind, response),
+        )
+
+    async def _why_failed(
+        self, name: str, kind: str, server: Server, response: dns.message.Message
+    ) -> Dnssec:
+        """Tell an answer that does not validate from one that could not be had."""
+        if not self._trusts(server) or response.rcode() != dns.rcode.SERVFAIL:
+            return Dnssec.UNCHECKED
+        codes = {error.code for error in _extended_errors(response)}
+        if not codes:
+            # Resolvers without RFC 8914: what is there unchecked but not checked is bogus.
+            unchecked = _question(name, kind, flags=dns.flags.CD)
+            again = await self._ask_server(server, unchecked, TRY_SECONDS[0])
+            is_there = again is not None and again.rcode() == dns.rcode.NOERROR and again.answer
+            return Dnssec.BOGUS if is_there else Dnssec.UNCHECKED
+        return Dnssec.BOGUS if codes & DNSSEC_ERRORS else Dnssec.UNCHECKED
+
+    async def _dnssec_of(self, server: Server, response: dns.message.Message) -> Dnssec:
+        if not self._trusts(server):
+            return Dnssec.UNCHECKED
+        if response.flags & dns.flags.AD:
+            self._validates[server] = (True, self._clock.now() + VALIDATION_HOLDS)
+            return Dnssec.SECURE
+        return Dnssec.INSECURE if await self._is_validating(server) else Dnssec.UNCHECKED
+
+    async def _is_validating(self, server: Server) -> bool:
+        """Return whether `server` validates: it said AD lately, or says it of the root zone."""
+        validates, until = self._validates.get(server, (False, self._clock.now()))
+        if until > self._clock.now():
+            return validates
+        response = await self._ask_server(server, _question(".", "SOA"), TRY_SECONDS[0])
+        validates = response is not None and bool(response.flags & dns.flags.AD)
+        holds = VALIDATION_HOLDS if validates else NO_VALIDATION_HOLDS
+        self._validates[server] = (validates, self._clock.now() + holds)
+        return validates
+
+    def _trusts(self, server: Server) -> bool:
+        return trusts_ad(server.address, self._trust_ad)
+
+
+def trusts_ad(address: str, rule: str) -> bool:
+    """Return whether AD counts when the resolver at `address` says it; `rule` is the setting."""
+    if rule == "auto":
+        return ipaddress.ip_address(address).is_loopback
+    return rule == "always"
+
+
+def _system_servers() -> tuple[Server, ...]:
+    """Return what the system is configured with; like libc, the local host if with nothing."""
+    try:
+        system = dns.resolver.Resolver(configure=True)
+    except dns.resolver.NoResolverConfiguration:
+        return (Server("127.0.0.1", 53),)
+    return tuple(Server(str(address), 53) for address in system.nameservers)
+
+
+def _question(name: str, kind: str, *, flags: int = 0) -> dns.message.QueryMessage:
+    """Ask for one type, with AD and DO set: without them no resolver says AD."""
+    return dns.message.make_query(
+        dns.name.from_text(name),
+        kind,
+        use_edns=0,
+        ednsflags=dns.flags.DO,
+        payload=1232,
+        flags=dns.flags.RD | dns.flags.AD | flags,
+    )
+
+
+def _extended_errors(response: dns.message.Message) -> list[dns.edns.EDEOption]:
+    return [option for option in response.options if isinstance(option, dns.edns.EDEOption)]
+
+
+def _words(name: str, kind: str, response: dns.message.Message) -> str:
+    """Return what a resolver said when it had no answer, extended errors included."""
+    words = f"{name} {kind}: {dns.rcode.to_text(response.rcode())}"
+    for error in _extended_errors(response):
+        meaning = dns.edns.EDECode(error.code).name.replace("_", " ").lower()
+        words += f"; {meaning}" + (f": {error.text}" if error.text else "")
+    return words
+
+
+def _read(name: str, kind: str, response: dns.message.Message) -> Answer:
+    """Take from a response what it says about the name and type asked for, and only that."""
+    owner = response.question[0].name
+    found = _rrset(response, owner, kind)
+    if found is not None:
+        records = tuple(_text(rdata) for rdata in found)
+        alias = records[0] if kind == "CNAME" else ""
+        status, ttl = Status.FOUND, found.ttl
+    elif (aliased := _rrset(response, owner, "CNAME")) is not None:
+        records, alias = (), _text(aliased[0])
+        status, ttl = Status.FOUND, aliased.ttl
+    else:
+        records, alias = (), ""
+        is_gone = response.rcode() == dns.rcode.NXDOMAIN
+        status = Status.NXDOMAIN if is_gone else Status.NODATA
+        ttl = _negative_ttl(response)
+    detail = "" if status is Status.FOUND else _words(name, kind, response)
+    return Answer(
+        name=name, kind=kind, status=status, records=records, alias=alias, ttl=ttl, detail=detail
+    )
+
+
+def _rrset(
+    response: dns.message.Message, owner: dns.name.Name, kind: str
+) -> dns.rrset.RRset | None:
+    return response.get_rrset(
+        response.answer, owner, dns.rdataclass.IN, dns.rdatatype.from_text(kind)
+    )
+
+
+def _negative_ttl(response: dns.message.Message) -> int:
+    """RFC 2308 §5: the smaller of the SOA record's TTL and its last field."""
+    for rrset in response.authority:
+        if rrset.rdtype == dns.rdatatype.SOA:
+            return min(rrset.ttl, *(int(soa.minimum) for soa in rrset))
+    return NO_TTL
+
+
+def _text(rdata: object) -> str:
+    """Return one record in presentation form, names in lower case without the final dot."""
+    if isinstance(rdata, dns.rdtypes.ANY.MX.MX):
+        exchange = rdata.exchange.to_text(omit_final_dot=True).lower()
+        return f"{rdata.preference} {exchange}"
+    if isinstance(rdata, dns.rdtypes.ANY.TXT.TXT):
+        return b"".join(rdata.strings).decode("ascii", "replace")
+    if isinstance(rdata, dns.rdtypes.ANY.TLSA.TLSA):
+        return f"{rdata.usage} {rdata.selector} {rdata.mtype} {rdata.cert.hex()}"
+    return str(rdata).rstrip(".").lower()

@@ -1,0 +1,21 @@
+"""A policy store in memory."""
+
+from __future__ import annotations
+
+from delivery.agent.policy_fetch import StoredPolicy
+
+
+class MemoryPolicies:
+    """Keeps policies in `kept`."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, StoredPolicy] = {}
+
+    async def get(self, domain: str) -> StoredPolicy | None:
+        return self.kept.get(domain)
+
+    async def put(self, policy: StoredPolicy) -> None:
+        self.kept[policy.domain] = policy
+
+    async def drop(self, domain: str) -> None:
+        self.kept.pop(domain, None)
