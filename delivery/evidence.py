@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import connection
 
-from delivery import events, lookups, stored
+from delivery import events, stored
 from delivery.agent.job import AttemptReport, HostAttempt
 from delivery.models import Attempt, DomainEvidence, Recipient, RecipientAttempt, Source
 from delivery.policy.facts import CertificateFacts, DomainFacts, Starttls, StsMode
@@ -50,7 +50,7 @@ def add(
             entry.row.message = message
     _write(entries)
     _link(entries, recipients)
-    lookups.keep([report.facts for report in reports], now=now)
+    stored.keep_facts([report.facts for report in reports], now=now)
 
 
 def add_probe(*, owner_id: int, facts: DomainFacts, attempts: Iterable[HostAttempt]) -> None:

@@ -232,7 +232,9 @@ def expire(*, now: datetime) -> int:
         overdue = Recipient.objects.filter(
             state__in=DUE_STATES, message__expires_at__lt=now, next_attempt_at__lt=now
         )
-        failed = Recipient.objects.filter(pk__in=list(overdue.values("pk")[:1000])).update(
+        failed = Recipient.objects.filter(
+            pk__in=list(overdue.values_list("pk", flat=True)[:1000])
+        ).update(
             state=State.FAILED,
             settled_at=now,
             next_attempt_at=None,

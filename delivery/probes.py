@@ -5,7 +5,7 @@ from __future__ import annotations
 from asgiref.sync import async_to_sync
 from django.db import transaction
 
-from delivery import events, evidence, lookups
+from delivery import events, evidence, stored
 from delivery.agent.agent import Agent
 from delivery.agent.clock import Clock
 from delivery.agent.job import ProbeReport
@@ -22,7 +22,7 @@ def answer(*, probe_id: int, config: DeliveryConfig, clock: Clock) -> None:
     report = async_to_sync(_visit)(probe.domain, config, clock)
     with transaction.atomic():
         evidence.add_probe(owner_id=probe.owner_id, facts=report.facts, attempts=report.attempts)
-        lookups.keep([report.facts], now=clock.now())
+        stored.keep_facts([report.facts], now=clock.now())
         ProbeRequest.objects.filter(pk=probe_id).update(finished_at=clock.now())
         events.publish(probe.owner_id, events.DOMAIN_CHANGED, domain=probe.domain)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from delivery.models import DomainEvidence
+from delivery.models import DomainEvidence, DomainLookup
 from delivery.policy.facts import (
     DnsFailure,
     Dnssec,
@@ -20,6 +21,10 @@ from delivery.policy.facts import (
 )
 from delivery.policy.reasons import Reason
 from delivery.policy.record import DomainRecord, Mechanism, Seen, Track
+
+GOOD_FOR = timedelta(minutes=10)
+BAD_FOR = timedelta(minutes=1)
+"""How long facts are shown without asking again: shorter if the look-up failed."""
 
 TRACKS = ("starttls", "proven", "requiretls")
 PLAIN_FIELDS = tuple(
@@ -134,4 +139,26 @@ def _host_from(stored: dict[str, Any]) -> HostFacts:
         tlsa_names=tuple(stored["tlsa_names"]),
         failure=DnsFailure(stored["failure"]) if stored["failure"] else None,
         detail=stored["detail"],
+    )
+
+
+def keep_facts(facts: Iterable[DomainFacts], *, now: datetime) -> None:
+    """Keep the latest facts of each domain; what is incomplete or failed is asked again sooner."""
+    latest = {one.domain: one for one in facts}
+    DomainLookup.objects.bulk_create(
+        [_lookup(one, now) for one in latest.values()],
+        update_conflicts=True,
+        unique_fields=["domain"],
+        update_fields=["facts", "started_at", "looked_up_at", "expires_at"],
+    )
+
+
+def _lookup(facts: DomainFacts, now: datetime) -> DomainLookup:
+    good = GOOD_FOR if facts.failure is None else BAD_FOR
+    return DomainLookup(
+        domain=facts.domain,
+        facts=facts_json(facts),
+        started_at=now,
+        looked_up_at=facts.looked_up_at,
+        expires_at=now + good if facts.is_complete else None,
     )
