@@ -27,10 +27,12 @@ from delivery.smtp.extensions import Extensions, lacks_smtputf8, missing_for
 from delivery.smtp.limits import MAX_UNREAD, Phase
 from delivery.smtp.replies import Reply, ReplyParser
 from delivery.smtp.states import (
+    ASKED_FOR_MORE,
     ENDS_A_GROUP,
     RESTING_IN,
     TRANSACTION,
     WAITING_FOR,
+    Answer,
     Machine,
     State,
 )
@@ -321,6 +323,8 @@ def _injected() -> RemoteProtocolError:
 
 def _check_class(kind: Kind, reply: Reply) -> None:
     """Refuse a 3yz that asks for something this side did not offer, and a 2yz to DATA."""
-    asks = kind in (Kind.DATA, Kind.AUTH, Kind.AUTH_RESPONSE)
-    if (reply.is_intermediate and not asks) or (reply.is_positive and kind is Kind.DATA):
+    answer = reply.code // 100
+    if (answer == Answer.MORE and kind not in ASKED_FOR_MORE) or (
+        answer == Answer.YES and kind is Kind.DATA
+    ):
         raise RemoteProtocolError(f"{reply.code} is no reply to {kind}.", reply=reply)

@@ -192,8 +192,9 @@ class Mail(Command):
             _check_envid(self.envid)
         if self.auth is not None and self.auth != "<>":
             grammar.check_mailbox(self.auth)
-        _check_parameters(self.other)
-        _fits(self.to_bytes(), MAX_COMMAND_LINE)
+        if self.auth or self.other:  # nothing else can make the line too long
+            _check_parameters(self.other)
+            _fits(self.to_bytes(), MAX_COMMAND_LINE)
 
     def to_bytes(self) -> bytes:
         words = [f"MAIL FROM:<{self.sender}>"]
@@ -205,18 +206,13 @@ class Mail(Command):
             words.append("SMTPUTF8")
         if self.requiretls:
             words.append("REQUIRETLS")
-        words += self._rarer_words()
-        return _line(" ".join(words))
-
-    def _rarer_words(self) -> list[str]:
-        words = []
         if self.ret is not None:
             words.append(f"RET={self.ret}")
         if self.envid is not None:
             words.append(f"ENVID={grammar.to_xtext(self.envid)}")
         if self.auth is not None:
             words.append(f"AUTH={grammar.to_xtext(self.auth)}")
-        return words + _words(self.other)
+        return _line(" ".join(words + _words(self.other)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +238,9 @@ class Rcpt(Command):
             raise LocalProtocolError("NOTIFY=NEVER stands alone.")
         if self.orcpt is not None:
             _check_orcpt(self.orcpt)
-        _check_parameters(self.other)
-        _fits(self.to_bytes(), MAX_COMMAND_LINE)
+        if self.orcpt or self.other:  # nothing else can make the line too long
+            _check_parameters(self.other)
+            _fits(self.to_bytes(), MAX_COMMAND_LINE)
 
     def to_bytes(self) -> bytes:
         words = [f"RCPT TO:<{self.address}>"]

@@ -40,7 +40,7 @@ def check_mailbox(address: str) -> None:
         AddressError: it is not, or it is too long for a path.
     """
     found = _MAILBOX.fullmatch(address)
-    if found is None or len(address) + 2 > MAX_PATH or len(found[1]) > MAX_DOMAIN:
+    if found is None or len(address.encode()) + 2 > MAX_PATH or len(found[1]) > MAX_DOMAIN:
         raise AddressError(f"{address[:80]!a} is not a mail address.")
 
 

@@ -206,6 +206,9 @@ def _reply(code: int, raw: list[bytes]) -> Reply:
     return Reply(code, enhanced, lines)
 
 
-def _decode(text: bytes) -> str:
+def _decode(raw: bytes) -> str:
+    text = raw.decode("utf-8", "replace")
+    if text.isprintable():
+        return text
     # Text columns refuse NUL and terminals obey escapes, so controls are shown as unreadable.
-    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text.decode("utf-8", "replace"))
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -170,6 +170,10 @@ ENDS_A_GROUP: Final = frozenset(
 """Commands nothing may be pipelined behind (RFC 2920 §3.1, RFC 3207 §4.1, RFC 4954 §4)."""
 
 
+ASKED_FOR_MORE: Final = frozenset({Kind.DATA, Kind.AUTH, Kind.AUTH_RESPONSE})
+"""Commands that a 3yz may answer."""
+
+
 class Machine:
     """The state of one dialogue.
 

@@ -144,6 +144,10 @@ def test_a_message_from_greeting_to_quit():
     assert state(connection) is State.CLOSED
 
 
+def test_need_data_shows_as_its_name():
+    assert repr(ClientConnection().next_event()) == "NEED_DATA"
+
+
 def test_every_phase_has_a_time_out():
     assert set(TIMEOUTS) == set(Phase)
     assert TIMEOUTS[Phase.END_OF_DATA] == 600
@@ -462,6 +466,16 @@ def test_content_is_sent_once():
     for again in (connection.end_content, lambda: connection.send_content_piece(b"a")):
         with pytest.raises(LocalProtocolError):
             again()
+
+
+@pytest.mark.parametrize("command", [EndOfData(), Bdat(0, last=True)])
+def test_content_has_its_own_methods(command):
+    connection = in_content(*EVERYTHING)
+    if isinstance(command, Bdat):
+        connection = ready(*EVERYTHING)
+        connection.send_all([Mail(ALICE), BOB])
+    with pytest.raises(LocalProtocolError, match="own methods"):
+        connection.send(command)
 
 
 def test_content_is_not_due_before_the_354():
