@@ -228,6 +228,7 @@ DELIVERY_CONCURRENCY = env.int("DELIVERY_CONCURRENCY", default=200)
 DELIVERY_CONCURRENCY_PER_HOST = env.int("DELIVERY_CONCURRENCY_PER_HOST", default=20)
 MAX_MESSAGE_BYTES = env.int("MAX_MESSAGE_BYTES", default=25 * 1024 * 1024)
 MAX_RECIPIENTS = env.int("MAX_RECIPIENTS", default=500)
+LAB_DIR = DATA_DIR / "lab"
 LOCAL_DELIVERY = "mailweb.webmail.local_delivery.MailboxDelivery"
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="info").upper()
