@@ -7,16 +7,21 @@ What is here: RFC 5321 with PIPELINING (RFC 2920), SIZE (RFC 1870), 8BITMIME (RF
 What is not: sockets, TLS, time, retries, SASL mechanisms, and any opinion on whether a message
 should be sent. The engine says what was said; what follows from it is decided elsewhere.
 
+    def exchange(wire):
+        sock.sendall(wire)
+        while (event := connection.next_event()) is NEED_DATA:
+            connection.receive_data(sock.recv(65536))
+        return event
+
     connection = ClientConnection()
-    connection.receive_data(sock.recv(65536))
-    greeting = connection.next_event()              # ReplyReceived, or NEED_DATA: read on
-    sock.sendall(connection.send(Ehlo("mail.mailweb.test")))
-    ...                                             # the reply fills connection.extensions
-    sock.sendall(connection.send_all([Mail("alice@mailweb.test"), Rcpt("bob@dane.test"), Data()]))
-    ...                                             # one ReplyReceived for each, in order
-    sock.sendall(connection.send_content(b"Subject: Hello\r\n\r\nBob.\r\n"))
-    ...                                             # the reply to EndOfData: taken, or not
-    sock.sendall(connection.send(Quit()))
+    exchange(b"")  # the greeting
+    exchange(connection.send(Ehlo("mail.mailweb.test")))
+    exchange(connection.send(Mail("alice@mailweb.test")))
+    exchange(connection.send(Rcpt("bob@dane.test")))
+    exchange(connection.send(Data()))
+    print(exchange(connection.send_content(b"Subject: Hello\r\n\r\nHello, Bob.\r\n")).reply)
+
+The server's side is the same the other way round: `next_event` tells commands, `reply` answers.
 """
 
 from __future__ import annotations

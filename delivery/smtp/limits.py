@@ -39,6 +39,7 @@ class Phase(StrEnum):
     CONNECT = "connect"
     GREETING = "greeting"
     HELLO = "hello"
+    STARTTLS = "starttls"
     TLS = "tls"
     AUTH = "auth"
     MAIL = "mail"
@@ -56,7 +57,8 @@ TIMEOUTS: Final[Mapping[Phase, float]] = MappingProxyType(
         Phase.CONNECT: 30.0,
         Phase.GREETING: 300.0,  # RFC 5321 §4.5.3.2.1
         Phase.HELLO: 300.0,
-        Phase.TLS: 60.0,
+        Phase.STARTTLS: 300.0,
+        Phase.TLS: 60.0,  # the handshake
         Phase.AUTH: 180.0,  # RFC 4954 §4
         Phase.MAIL: 300.0,  # RFC 5321 §4.5.3.2.2
         Phase.RCPT: 300.0,  # RFC 5321 §4.5.3.2.3

@@ -49,6 +49,7 @@ TRANSACTION: Final = frozenset({State.MAIL, State.RCPT, State.CHUNKS, State.FAIL
 """States that RSET leads out of."""
 
 _SESSION = TRANSACTION | {State.READY}
+_SAYS_QUIT = _SESSION | {State.HELLO}
 
 MAY_SEND: Final[Mapping[tuple[State, Kind], State]] = MappingProxyType(
     {
@@ -71,12 +72,11 @@ MAY_SEND: Final[Mapping[tuple[State, Kind], State]] = MappingProxyType(
         (State.HELLO, Kind.RESET): State.HELLO,
         (State.HELLO, Kind.INFO): State.HELLO,
         (State.HELLO, Kind.UNKNOWN): State.HELLO,
-        (State.HELLO, Kind.QUIT): State.CLOSING,
         **{(state, Kind.HELLO): State.READY for state in _SESSION},
         **{(state, Kind.RESET): State.READY for state in _SESSION},
         **{(state, Kind.INFO): state for state in _SESSION},
         **{(state, Kind.UNKNOWN): state for state in _SESSION},
-        **{(state, Kind.QUIT): State.CLOSING for state in _SESSION},
+        **{(state, Kind.QUIT): State.CLOSING for state in _SAYS_QUIT},
     }
 )
 """What may be sent where, and where it leads if the server agrees."""
@@ -116,7 +116,7 @@ AFTER_REPLY: Final[Mapping[tuple[State, Kind, int], State]] = MappingProxyType(
         **{(state, Kind.LAST_CHUNK, Answer.YES): State.READY for state in TRANSACTION},
         **{(state, Kind.HELLO, Answer.YES): State.READY for state in _SESSION},
         **{(state, Kind.RESET, Answer.YES): State.READY for state in _SESSION},
-        **{(state, Kind.QUIT, answer): State.CLOSING for state in State for answer in Answer},
+        **{(state, Kind.QUIT, answer): State.CLOSING for state in _SAYS_QUIT for answer in Answer},
     }
 )
 """What a reply makes of the state, by the kind of command it answers."""
@@ -125,7 +125,7 @@ WAITING_FOR: Final[Mapping[Kind, Phase]] = MappingProxyType(
     {
         Kind.GREETING: Phase.GREETING,
         Kind.HELLO: Phase.HELLO,
-        Kind.STARTTLS: Phase.TLS,
+        Kind.STARTTLS: Phase.STARTTLS,
         Kind.AUTH: Phase.AUTH,
         Kind.AUTH_RESPONSE: Phase.AUTH,
         Kind.MAIL: Phase.MAIL,

@@ -358,7 +358,9 @@ def test_dsn_parameters_are_sent_where_announced():
 
 def test_what_was_said_before_tls_is_forgotten():
     connection = ready("STARTTLS", "SIZE 1", "LIMITS RCPTMAX=1", "REQUIRETLS", "AUTH PLAIN")
-    ask(connection, StartTls(), b"220 Go on\r\n")
+    assert connection.send(StartTls()) == b"STARTTLS\r\n"
+    assert phase(connection) is Phase.STARTTLS
+    hear(connection, b"220 Go on\r\n")
     assert (connection.state, connection.phase) == (State.TLS_DUE, Phase.TLS)
     assert connection.next_event() is NEED_DATA
     with pytest.raises(LocalProtocolError):
