@@ -92,9 +92,8 @@ class Reply:
         r"""The reply as it is on the wire: "550-5.1.1 no such\n550 5.1.1 mailbox"."""
         mark = "" if self.enhanced is None or self._shows_enhanced else f"{self.enhanced} "
         *most, last = self.lines
-        return (
-            "".join([f"{self.code}-{mark}{line}\n" for line in most]) + f"{self.code} {mark}{last}"
-        )
+        opening = "".join([f"{self.code}-{mark}{line}\n" for line in most])
+        return f"{opening}{self.code} {mark}{last}"
 
     def to_bytes(self) -> bytes:
         """Return what a server writes."""

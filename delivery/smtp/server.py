@@ -29,6 +29,9 @@ from delivery.smtp.refusals import BAD_SEQUENCE, BARE_LINE_END, TOO_LARGE, refus
 from delivery.smtp.replies import Reply
 from delivery.smtp.states import RESTING_IN, Machine, State
 
+_TAKES_CONTENT = frozenset({State.CONTENT, State.DOT})
+_HEARS_NOTHING = frozenset({State.GREETING, State.TLS_DUE, State.CLOSING, State.CLOSED})
+
 ServerEvent = Command | BadCommand | ContentChunk | ContentReceived | ConnectionClosed | NeedData
 
 
@@ -216,18 +219,16 @@ class ServerConnection:
                 self.is_authenticated = self.is_authenticated or authenticates
 
     def _next(self) -> ServerEvent | None:
-        match self.state:
-            case State.CONTENT | State.DOT:
-                return self._next_content()
-            case State.TLS_DUE if self._buffer:
-                raise _injected()
-            case State.CLOSING:
-                self._buffer.clear()
-                return None
-            case State.GREETING | State.TLS_DUE | State.CLOSED:
-                return None
-            case _:
-                return self._next_content() if self._chunk else self._next_command()
+        state = self._machine.state
+        if self._chunk is not None or state in _TAKES_CONTENT:
+            return self._next_content()
+        if state not in _HEARS_NOTHING:
+            return self._next_command()
+        if state is State.TLS_DUE and self._buffer:
+            raise _injected()
+        if state is State.CLOSING:
+            self._buffer.clear()
+        return None
 
     def _next_command(self) -> ServerEvent | None:
         is_response = self.state is State.AUTH

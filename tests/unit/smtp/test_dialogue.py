@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delivery.smtp import (
@@ -46,6 +46,7 @@ def play(dialogue: Dialogue, messages: list[Delivery]) -> None:
     dialogue.say(dialogue.client.send(Quit()))
 
 
+@settings(max_examples=40)
 @given(st.lists(deliveries, max_size=4), sizes)
 def test_both_sides_see_the_same_whatever_the_network_cuts(messages, pieces):
     whole, cut_up = Dialogue(), Dialogue(sizes=pieces)
@@ -56,6 +57,7 @@ def test_both_sides_see_the_same_whatever_the_network_cuts(messages, pieces):
     assert cut_up.mailbox.messages == whole.mailbox.messages
 
 
+@settings(max_examples=40)
 @given(st.lists(deliveries, max_size=4), sizes)
 def test_content_arrives_as_it_was_sent(messages, pieces):
     dialogue = Dialogue(sizes=pieces)
@@ -68,6 +70,7 @@ def test_content_arrives_as_it_was_sent(messages, pieces):
     assert not dialogue.client.pending
 
 
+@settings(max_examples=40)
 @given(st.lists(deliveries.map(lambda found: replace(found, chunk_size=0)), max_size=3), sizes)
 def test_a_server_without_pipelining_gets_the_same_messages(messages, pieces):
     plain = Dialogue(replace(EXTENSIONS, pipelining=False), sizes=pieces)
