@@ -54,6 +54,9 @@ class Resolver(Protocol):
     async def query(self, name: str, kind: str) -> Answer:
         """Return the answer; what goes wrong in DNS is an answer too."""
 
+    async def close(self) -> None:
+        """Give up the questions still on their way."""
+
 
 def weakest(values: Iterable[Dnssec]) -> Dnssec:
     """Return what can be said about answers that rest on each other."""

@@ -52,6 +52,9 @@ class FakeResolver:
             )
         return self._answer(name, kind)
 
+    async def close(self) -> None:
+        """There is nothing on its way."""
+
     def _answer(self, name: str, kind: str) -> Answer:
         found = self.records.get(f"{kind} {name}", ())
         aliases = self.records.get(f"CNAME {name}", ())

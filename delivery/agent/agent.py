@@ -1,0 +1,118 @@
+"""The agent: one object that looks domains up, delivers jobs and probes servers."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from random import Random, SystemRandom
+from types import TracebackType
+
+from delivery.agent import probe
+from delivery.agent.answers import Resolver
+from delivery.agent.clock import Clock
+from delivery.agent.config import AgentConfig
+from delivery.agent.deliver import deliver
+from delivery.agent.dialer import Dialer
+from delivery.agent.job import AttemptReport, Job, ProbeReport
+from delivery.agent.lookup import Lookup, OnPart
+from delivery.agent.policy_fetch import PolicyFinder, PolicyStore
+from delivery.agent.policy_host import PolicyHost
+from delivery.agent.pool import Pool
+from delivery.agent.resolver import DnsResolver
+from delivery.policy.facts import DomainFacts, TlsaState
+
+FACTS_HOLD = timedelta(seconds=60)
+MOST_FACTS = 5000
+
+
+class Agent:
+    """The way out, as an asynchronous context manager.
+
+    It keeps DNS answers as long as their TTL allows, the facts about a domain for a minute, and
+    sessions for the next message; leaving it closes them all.
+    """
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        *,
+        policies: PolicyStore,
+        clock: Clock,
+        resolver: Resolver | None = None,
+        rng: Random | None = None,
+    ) -> None:
+        self._clock = clock
+        self._resolver: Resolver = resolver or DnsResolver(config, clock=clock)
+        self._policies = PolicyFinder(
+            resolver=self._resolver,
+            host=PolicyHost(config, resolver=self._resolver),
+            store=policies,
+            clock=clock,
+        )
+        self._lookup = Lookup(
+            resolver=self._resolver,
+            policies=self._policies,
+            own_host=config.hostname,
+            clock=clock,
+            rng=rng or SystemRandom(),
+        )
+        self._pool = Pool(config, dialer=Dialer(config), clock=clock)
+        self._facts: dict[str, DomainFacts] = {}
+        self._looking: dict[str, asyncio.Task[DomainFacts]] = {}
+
+    async def __aenter__(self) -> Agent:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        looking = list(self._looking.values())
+        for task in looking:
+            task.cancel()
+        await asyncio.gather(*looking, return_exceptions=True)
+        await self._pool.close()
+        await self._policies.close()
+        await self._resolver.close()
+
+    async def deliver(self, job: Job) -> AttemptReport:
+        """Try to deliver `job`; what the remote does never raises."""
+        facts = await self._facts_about(job.domain)
+        return await deliver(job, facts, pool=self._pool, clock=self._clock)
+
+    async def look_up(self, domain: str, on_part: OnPart | None = None) -> DomainFacts:
+        """Return the facts about `domain`, telling `on_part` of each part but the last."""
+        facts = await self._lookup.domain(domain, on_part)
+        self._remember(facts)
+        return facts
+
+    async def probe(self, domain: str) -> ProbeReport:
+        """Look `domain` up and visit its hosts, without a message."""
+        facts = await self.look_up(domain)
+        attempts = await probe.visit(facts, pool=self._pool, clock=self._clock)
+        return ProbeReport(facts=facts, attempts=attempts)
+
+    async def _facts_about(self, domain: str) -> DomainFacts:
+        """Return facts that are at most a minute old; many who ask at once share one look-up."""
+        facts = self._facts.get(domain)
+        if facts is not None and self._clock.now() - facts.looked_up_at < FACTS_HOLD:
+            return facts
+        looking = self._looking.get(domain)
+        if looking is None:
+            looking = asyncio.create_task(self.look_up(domain))
+            self._looking[domain] = looking
+            looking.add_done_callback(lambda _: self._looking.pop(domain, None))
+        return await asyncio.shield(looking)
+
+    def _remember(self, facts: DomainFacts) -> None:
+        """Keep facts that nothing was wrong with."""
+        self._facts.pop(facts.domain, None)
+        if facts.failure or any(
+            host.failure or host.tlsa_state is TlsaState.ERROR for host in facts.hosts
+        ):
+            return
+        while len(self._facts) >= MOST_FACTS:
+            del self._facts[next(iter(self._facts))]
+        self._facts[facts.domain] = facts

@@ -1,0 +1,309 @@
+"""One job: from the facts about a domain to an outcome for each recipient.
+
+1. A domain without hosts ends it: for good if DNS says so (NXDOMAIN, null MX), else for now.
+2. Hosts are tried in order of preference (RFC 5321 §5.1). What a host must show is worked out
+   before anything connects (`demand`: RFC 7672 §2.2, RFC 8461 §4, RFC 8689 §4.2.1); one that
+   can't get the copy is passed over.
+3. Each of its addresses is tried until one takes the message. A session that is open already is
+   used if it was opened for exactly the same demand.
+4. After EHLO, over TLS where it is offered, `judge` says whether the session showed what is
+   demanded. Only then is the message spoken of.
+5. Where TLS was agreed on and failed, it is tried once more with TLS 1.2, and then, only where
+   nothing demands TLS, in plain text.
+6. A refusal that speaks for the host alone leads to the next address or host; one that speaks
+   for the message or a recipient decides. Recipients that nobody decided about get what the
+   hosts' refusals mean together: final if every host gave a final one, else put off.
+
+Every session, also one that failed, is an attempt in the report, with what it showed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from delivery.agent import outcomes, transaction
+from delivery.agent.clock import Clock
+from delivery.agent.content import Content
+from delivery.agent.errors import ConnectError, SessionError, TlsError
+from delivery.agent.job import AttemptReport, HostAttempt, Job, RecipientResult
+from delivery.agent.pool import Pool
+from delivery.agent.session import Care, Session, Target
+from delivery.agent.transaction import Envelope, NotBegunError
+from delivery.policy.facts import DomainFacts, HostFacts, Starttls, StsMode, TlsEvidence
+from delivery.policy.mtasts import matches_any
+from delivery.policy.outcome import Outcome, Result, Scope
+from delivery.policy.record import Mechanism
+from delivery.policy.requirements import Demand, Refusal, Tls, demand, judge
+from delivery.smtp import LocalProtocolError, Rcpt
+
+MOST_FRUITLESS_SESSIONS = 10
+
+
+async def deliver(job: Job, facts: DomainFacts, *, pool: Pool, clock: Clock) -> AttemptReport:
+    """Try to deliver `job`, on the basis of `facts`; what the remote does is never raised."""
+    delivery = _Delivery(job, facts, pool=pool, clock=clock)
+    await delivery.run()
+    return delivery.report()
+
+
+def target_of(facts: DomainFacts, host: HostFacts, address: str, demanded: Demand) -> Target:
+    """Return where a session leads and by what it is checked."""
+    is_in_policy = facts.sts.mode is StsMode.ENFORCE and matches_any(host.name, facts.sts.mx)
+    return Target(host=host, address=address, demand=demanded, is_in_sts_policy=is_in_policy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ended:
+    """How one session ended: the whole of it, and the recipients it decided."""
+
+    outcome: Outcome
+    results: tuple[RecipientResult, ...] = ()
+    stopped_by: Mechanism = Mechanism.NONE
+    requiretls_used: bool = False
+
+
+class _Delivery:
+    """The state of one job while its hosts are tried."""
+
+    def __init__(self, job: Job, facts: DomainFacts, *, pool: Pool, clock: Clock) -> None:
+        self._job = job
+        self._facts = facts
+        self._pool = pool
+        self._clock = clock
+        self._content = Content(job)
+        self._open: dict[int, Rcpt] = {}
+        self._results: dict[int, Outcome] = {}
+        self._refusals: dict[int, list[tuple[int, Outcome]]] = {}
+        self._attempts: list[HostAttempt] = []
+
+    def report(self) -> AttemptReport:
+        """Return all that happened."""
+        return AttemptReport(
+            job=self._job,
+            facts=self._facts,
+            attempts=tuple(self._attempts),
+            results=tuple(
+                RecipientResult(key=one.key, outcome=self._results[one.key])
+                for one in self._job.recipients
+            ),
+        )
+
+    async def run(self) -> None:
+        """Try the hosts until every recipient is decided about."""
+        self._read_addresses()
+        if self._facts.failure is not None:
+            self._pass_over("", outcomes.no_host(self._facts))
+        for host in self._facts.hosts:
+            if self._is_done:
+                break
+            await self._try_host(host)
+        self._settle_open()
+
+    @property
+    def _is_done(self) -> bool:
+        fruitless = sum(not attempt.results for attempt in self._attempts)
+        return not self._open or fruitless >= MOST_FRUITLESS_SESSIONS
+
+    @property
+    def _is_unfinished(self) -> bool:
+        """Whether the last session had to end before it got to every open recipient."""
+        last = len(self._attempts) - 1
+        return any(
+            not refusals or refusals[-1][0] != last
+            for refusals in (self._refusals.get(key) for key in self._open)
+        )
+
+    def _read_addresses(self) -> None:
+        for recipient in self._job.recipients:
+            try:
+                self._open[recipient.key] = Rcpt(recipient.address)
+            except LocalProtocolError:
+                self._results[recipient.key] = outcomes.not_an_address(recipient.address)
+
+    async def _try_host(self, host: HostFacts) -> None:
+        if not host.addresses:
+            self._pass_over(host.name, outcomes.no_address(self._facts, host))
+            return
+        demanded = demand(self._job.order, self._facts, host)
+        if isinstance(demanded, Refusal):
+            self._pass_over(host.name, demanded.outcome, demanded.stopped_by)
+            return
+        for address in host.addresses:
+            target = target_of(self._facts, host, address, demanded)
+            while not self._is_done:
+                await self._try_address(target)
+                if not self._is_unfinished:
+                    break
+
+    async def _try_address(self, target: Target) -> None:
+        """Try one address; after a TLS failure with more care, or without TLS if that may be."""
+        broken: TlsEvidence | None = None
+        for care in Care:
+            may_be_plain = target.demand.tls is Tls.MAY and target.demand.allows_plain_text
+            if care is Care.PLAIN and not may_be_plain:
+                return
+            async with self._pool.slot(target.host.name):
+                broken = await self._try_session(target, care, broken)
+            if broken is None:
+                return
+
+    async def _try_session(
+        self, target: Target, care: Care, earlier: TlsEvidence | None
+    ) -> TlsEvidence | None:
+        """Try to hand the message over; return what TLS showed if it was TLS that failed."""
+        if care is Care.USUAL and await self._used_open_session(target):
+            return None
+        started = self._clock.now()
+        try:
+            session = await self._pool.connect(target, earlier)
+        except ConnectError as error:
+            self._note(target, None, started, _Ended(outcome=error.outcome))
+            return None
+        with _aborted_on_the_way_out(session) as all_is_well:
+            try:
+                await session.open(care)
+            except SessionError as error:
+                all_is_well()
+                return self._note_failure(session, started, error)
+            await self._hand_over(session, started)
+            all_is_well()
+        return None
+
+    async def _used_open_session(self, target: Target) -> bool:
+        """Hand over in an idle session, if there is one that is still alive."""
+        while (session := self._pool.take(target)) is not None:
+            started = self._clock.now()
+            session.transcript.add("*", "(the connection was open from an earlier message)")
+            with _aborted_on_the_way_out(session) as all_is_well:
+                try:
+                    await self._hand_over(session, started)
+                except NotBegunError:
+                    continue
+                all_is_well()
+                return True
+        return False
+
+    async def _hand_over(self, session: Session, started: datetime) -> None:
+        """Send the message over an open session, if that shows what is demanded."""
+        evidence = session.evidence
+        refusal = judge(session.target.demand, evidence) if evidence else None
+        if refusal is not None:
+            ended = _Ended(outcome=refusal.outcome, stopped_by=refusal.stopped_by)
+            self._note(session.target, session, started, ended)
+            self._pool.retire(session)
+            return
+        results = await transaction.send(session, self._envelope(session.target.demand))
+        self._note(session.target, session, started, _ended(results, session.target.demand))
+        if session.evidence and session.evidence.tls.starttls is not Starttls.FAILED:
+            self._pool.keep(session)
+        else:
+            # The next message deserves another try with TLS.
+            self._pool.retire(session)
+
+    def _envelope(self, demanded: Demand) -> Envelope:
+        addresses = (self._job.mail_from, *(rcpt.address for rcpt in self._open.values()))
+        is_ascii = all(address.isascii() for address in addresses)
+        return Envelope(
+            mail_from=self._job.mail_from,
+            recipients=tuple(self._open.items()),
+            content=self._content,
+            requiretls=demanded.requiretls,
+            needs_smtputf8=self._job.needs_smtputf8 or not is_ascii,
+        )
+
+    # What is written down
+
+    def _note_failure(
+        self, session: Session, started: datetime, error: SessionError
+    ) -> TlsEvidence | None:
+        demanded = session.target.demand
+        is_tls = isinstance(error, TlsError)
+        stopped_by = demanded.by if is_tls and demanded.tls > Tls.MAY else Mechanism.NONE
+        ended = _Ended(outcome=error.outcome, stopped_by=stopped_by)
+        self._note(session.target, session, started, ended)
+        self._pool.retire(session)
+        evidence = session.evidence
+        return evidence.tls if is_tls and evidence else None
+
+    def _note(
+        self, target: Target, session: Session | None, started: datetime, ended: _Ended
+    ) -> None:
+        """Add an attempt; what it did not decide counts as a refusal by this host."""
+        decided = tuple(one for one in ended.results if one.outcome.scope is not Scope.HOST)
+        self._attempts.append(
+            HostAttempt(
+                host=target.host.name,
+                address=target.address,
+                started_at=started,
+                duration_ms=(self._clock.now() - started) // timedelta(milliseconds=1),
+                evidence=session.evidence if session else None,
+                requiretls_used=ended.requiretls_used,
+                stopped_by=ended.stopped_by,
+                outcome=ended.outcome,
+                results=decided,
+                transcript=session.transcript.take() if session else "",
+            )
+        )
+        for one in decided:
+            self._results[one.key] = one.outcome
+            self._open.pop(one.key, None)
+        if ended.results:
+            self._refuse({one.key: one.outcome for one in ended.results if one.key in self._open})
+        else:
+            self._refuse(dict.fromkeys(self._open, ended.outcome))
+
+    def _pass_over(
+        self, host: str, outcome: Outcome, stopped_by: Mechanism = Mechanism.NONE
+    ) -> None:
+        """Add an attempt that never became a session."""
+        self._attempts.append(
+            HostAttempt(
+                host=host,
+                address="",
+                started_at=self._clock.now(),
+                duration_ms=0,
+                evidence=None,
+                requiretls_used=False,
+                stopped_by=stopped_by,
+                outcome=outcome,
+                results=(),
+            )
+        )
+        self._refuse(dict.fromkeys(self._open, outcome))
+
+    def _refuse(self, refusals: dict[int, Outcome]) -> None:
+        for key, outcome in refusals.items():
+            self._refusals.setdefault(key, []).append((len(self._attempts) - 1, outcome))
+
+    def _settle_open(self) -> None:
+        """Decide about those whom no host decided about, and tie each to the attempt that counts."""
+        for key in self._open:
+            refusals = self._refusals.get(key, [])
+            if not refusals:
+                self._pass_over("", outcomes.nothing_tried(self._facts))
+                refusals = self._refusals[key]
+            outcome = outcomes.of_all([outcome for _, outcome in refusals])
+            self._results[key] = outcome
+            at = next(at for at, one in refusals if one is outcome)
+            attempt = self._attempts[at]
+            result = RecipientResult(key=key, outcome=outcome)
+            self._attempts[at] = replace(attempt, results=(*attempt.results, result))
+
+
+@contextmanager
+def _aborted_on_the_way_out(session: Session) -> Iterator[Callable[[], object]]:
+    """Close the connection at once if the block is left early, by cancellation for instance."""
+    with ExitStack() as stack:
+        stack.callback(session.abort)
+        yield stack.pop_all
+
+
+def _ended(results: Iterable[RecipientResult], demanded: Demand) -> _Ended:
+    """Sum a session up: it delivered if it did so for anybody."""
+    found = tuple(results)
+    told = [one.outcome for one in found]
+    outcome = next((one for one in told if one.result is Result.DELIVERED), told[0])
+    return _Ended(outcome=outcome, results=found, requiretls_used=demanded.requiretls)

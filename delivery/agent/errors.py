@@ -1,0 +1,33 @@
+"""How a session can end early. Each becomes an outcome; none leaves the agent."""
+
+from __future__ import annotations
+
+from delivery.policy.outcome import Outcome
+
+
+class SessionError(Exception):
+    """A session ended before its time.
+
+    `outcome` says what that means for the message; its scope is the host unless the message
+    may already be on its way.
+    """
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.public)
+        self.outcome = outcome
+
+
+class ConnectError(SessionError):
+    """No connection came about."""
+
+
+class LostError(SessionError):
+    """The server closed, fell silent, or spoke something that is not SMTP."""
+
+
+class RefusedError(SessionError):
+    """The server refused the session before any mail was spoken of."""
+
+
+class TlsError(SessionError):
+    """STARTTLS was agreed on, and then TLS did not work."""

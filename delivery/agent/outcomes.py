@@ -1,0 +1,169 @@
+"""What replies, failures and DNS answers mean for a message, with the sentence for its sender."""
+
+from __future__ import annotations
+
+from delivery.policy.facts import DnsFailure, DomainFacts, HostFacts
+from delivery.policy.outcome import Outcome, Result, Scope
+from delivery.policy.reasons import Reason
+from delivery.smtp import Kind, Reply
+
+_TEMPORARY = {
+    Kind.GREETING: "{host} takes no connections now.",
+    Kind.HELLO: "{host} did not accept our name now.",
+    Kind.MAIL: "{host} put off mail from this sender.",
+    Kind.RCPT: "{host} put off mail for this recipient.",
+}
+_PERMANENT = {
+    Kind.GREETING: "{host} refuses connections from us.",
+    Kind.HELLO: "{host} refuses our name.",
+    Kind.MAIL: "{host} refuses mail from this sender.",
+    Kind.RCPT: "{host} refuses mail for this recipient.",
+}
+
+
+def delivered(host: str, reply: Reply) -> Outcome:
+    """The server took the message for one recipient."""
+    return Outcome(
+        result=Result.DELIVERED,
+        scope=Scope.RECIPIENT,
+        code=reply.code,
+        enhanced=str(reply.enhanced or ""),
+        reply=reply.whole,
+        public=f"{host} took the message.",
+    )
+
+
+def refused(host: str, reply: Reply, kind: Kind, scope: Scope) -> Outcome:
+    """The server refused, for now or for good, as the class of its code says."""
+    sentences = _PERMANENT if reply.is_permanent else _TEMPORARY
+    default = (
+        "{host} refuses this message." if reply.is_permanent else "{host} put this message off."
+    )
+    return Outcome(
+        result=Result.FAILED if reply.is_permanent else Result.DEFERRED,
+        scope=scope,
+        code=reply.code,
+        enhanced=str(reply.enhanced or ""),
+        reply=reply.whole,
+        public=sentences.get(kind, default).format(host=host),
+    )
+
+
+def no_connection(host: str, address: str, why: str) -> Outcome:
+    """Nobody answered."""
+    return _deferred("4.4.1", f"{host} could not be reached at {address}: {why}.")
+
+
+def lost(host: str, why: str, *, scope: Scope = Scope.HOST) -> Outcome:
+    """The session ended without the reply it should have had."""
+    return _deferred("4.4.2", f"The session with {host} ended early: {why}.", scope=scope)
+
+
+def not_smtp(host: str, why: str) -> Outcome:
+    """What the server said is not SMTP."""
+    return _deferred("4.5.0", f"{host} broke the rules of SMTP: {why}")
+
+
+def tls_failed(host: str, detail: str, *, reason: Reason = Reason.VALIDATION_FAILURE) -> Outcome:
+    """STARTTLS was agreed on, and then TLS did not work."""
+    return _deferred("4.7.5", f"TLS with {host} failed.", private=detail, reason=reason)
+
+
+def lacks(host: str, what: str, enhanced: str) -> Outcome:
+    """The server does not announce what this message needs; another host may."""
+    return Outcome(
+        result=Result.FAILED, scope=Scope.HOST, code=554, enhanced=enhanced, public=f"{host} {what}"
+    )
+
+
+def not_an_address(address: str) -> Outcome:
+    """What should be an address is none that SMTP can carry."""
+    return Outcome(
+        result=Result.FAILED,
+        scope=Scope.RECIPIENT,
+        code=553,
+        enhanced="5.1.3",
+        public=f"{address} is not an address that mail can be sent to.",
+    )
+
+
+def no_host(facts: DomainFacts) -> Outcome:
+    """DNS gives no host that takes mail for the domain."""
+    domain = facts.domain
+    final = {
+        DnsFailure.NXDOMAIN: ("5.1.2", f"There is no domain {domain}."),
+        DnsFailure.NULL_MX: ("5.1.10", f"{domain} says in DNS that it takes no mail."),
+        DnsFailure.OWN_HOST: (
+            "5.4.6",
+            f"DNS names this server as the mail host of {domain}, but it is not one of ours.",
+        ),
+    }
+    if facts.failure in final:
+        enhanced, public = final[facts.failure]
+        return Outcome(
+            result=Result.FAILED,
+            scope=Scope.DOMAIN,
+            code=550,
+            enhanced=enhanced,
+            public=public,
+            private=facts.detail,
+        )
+    sentence = {
+        DnsFailure.TIMEOUT: f"DNS did not answer in time about {domain}",
+        DnsFailure.ALIAS_LOOP: f"The aliases of {domain} lead in a circle",
+    }.get(facts.failure or DnsFailure.SERVFAIL, f"DNS could not answer about {domain}")
+    return _deferred("4.4.3", _with_detail(sentence, facts.detail), scope=Scope.DOMAIN)
+
+
+def no_address(facts: DomainFacts, host: HostFacts) -> Outcome:
+    """A host has no address that could be tried."""
+    if host.failure is DnsFailure.NO_ADDRESS and facts.is_implicit_mx:
+        return Outcome(
+            result=Result.FAILED,
+            scope=Scope.DOMAIN,
+            code=550,
+            enhanced="5.1.2",
+            public=f"{facts.domain} has no mail server: DNS names none, and no address either.",
+            private=host.detail,
+        )
+    if host.failure is DnsFailure.NO_ADDRESS:
+        return _deferred("4.4.4", f"{host.name} has no address in DNS.", private=host.detail)
+    sentence = f"DNS could not answer about the address of {host.name}"
+    return _deferred("4.4.3", _with_detail(sentence, host.detail))
+
+
+def nothing_tried(facts: DomainFacts) -> Outcome:
+    """No host could be tried at all."""
+    return _deferred("4.4.4", f"No mail server of {facts.domain} could be tried.")
+
+
+def _with_detail(sentence: str, detail: str) -> str:
+    return f"{sentence}: {detail}." if detail else f"{sentence}."
+
+
+def _deferred(
+    enhanced: str,
+    public: str,
+    *,
+    scope: Scope = Scope.HOST,
+    private: str = "",
+    reason: Reason = Reason.NONE,
+) -> Outcome:
+    return Outcome(
+        result=Result.DEFERRED,
+        scope=scope,
+        code=451,
+        enhanced=enhanced,
+        public=public,
+        private=private,
+        reason=reason,
+    )
+
+
+def of_all(outcomes: list[Outcome]) -> Outcome:
+    """Return what several hosts' refusals mean together.
+
+    A permanent one counts only if every host gave one (RFC 8689 §4.2.1 for REQUIRETLS, and the
+    same care for the rest); else the first that may pass speaks.
+    """
+    return next((one for one in outcomes if one.result is Result.DEFERRED), outcomes[0])

@@ -1,0 +1,130 @@
+"""Sessions kept open for the next message, and how many there may be at once.
+
+Rule: a session serves a message only if it was opened for exactly the same demand, judged by
+exactly the same published records. So it can never serve a stricter one than it was checked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from delivery.agent.clock import Clock
+from delivery.agent.config import AgentConfig
+from delivery.agent.dialer import Dialer
+from delivery.agent.session import Session, Target
+from delivery.policy.facts import TlsEvidence
+
+IDLE_SECONDS = 15.0
+OLDEST = timedelta(minutes=10)
+
+
+@dataclass(slots=True)
+class _Gate:
+    """How many sessions one host may have, and who is interested."""
+
+    semaphore: asyncio.Semaphore
+    users: int = 0
+
+
+class Pool:
+    """Opens sessions, keeps idle ones for a while, and closes them politely in the background."""
+
+    def __init__(self, config: AgentConfig, *, dialer: Dialer, clock: Clock) -> None:
+        self._config = config
+        self._dialer = dialer
+        self._clock = clock
+        self._all = asyncio.Semaphore(config.concurrency)
+        self._gates: dict[str, _Gate] = {}
+        self._idle: OrderedDict[Session, asyncio.TimerHandle] = OrderedDict()
+        self._by_key: dict[Hashable, list[Session]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def slot(self, host: str) -> AsyncIterator[None]:
+        """Hold one of the sessions that `host`, and all hosts together, may have."""
+        gate = self._gates.get(host)
+        if gate is None:
+            gate = _Gate(asyncio.Semaphore(self._config.concurrency_per_host))
+            self._gates[host] = gate
+        gate.users += 1
+        try:
+            async with gate.semaphore, self._all:
+                yield
+        finally:
+            gate.users -= 1
+            if not gate.users:
+                del self._gates[host]
+
+    async def connect(self, target: Target, earlier: TlsEvidence | None) -> Session:
+        """Return a session that has just connected; its greeting is still to come.
+
+        Raises:
+            ConnectError: there is no connection.
+        """
+        wire = await self._dialer.dial(target.address, host=target.host.name)
+        return Session(wire, target, config=self._config, clock=self._clock, earlier=earlier)
+
+    def take(self, target: Target) -> Session | None:
+        """Return an idle session that fits `target` exactly, or None."""
+        sessions = self._by_key.get(_key(target))
+        while sessions:
+            session = sessions[-1]
+            self._forget(session)
+            is_fresh = self._clock.now() - session.opened_at < OLDEST
+            if is_fresh and session.can_be_used_again:
+                return session
+            self.retire(session)
+        return None
+
+    def keep(self, session: Session) -> None:
+        """Keep a session for the next message, if it can take one."""
+        if not session.can_be_used_again:
+            self.retire(session)
+            return
+        while len(self._idle) >= self._config.concurrency:
+            self._expire(next(iter(self._idle)))
+        self._by_key.setdefault(_key(session.target), []).append(session)
+        loop = asyncio.get_running_loop()
+        self._idle[session] = loop.call_later(IDLE_SECONDS, self._expire, session)
+
+    def retire(self, session: Session) -> None:
+        """Close a session politely, without anybody waiting for it."""
+        task = asyncio.create_task(session.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def close(self) -> None:
+        """Close all that is idle."""
+        for session in list(self._idle):
+            self._expire(session)
+        await asyncio.gather(*self._closing)
+
+    def _expire(self, session: Session) -> None:
+        self._forget(session)
+        self.retire(session)
+
+    def _forget(self, session: Session) -> None:
+        self._idle.pop(session).cancel()
+        key = _key(session.target)
+        self._by_key[key].remove(session)
+        if not self._by_key[key]:
+            del self._by_key[key]
+
+
+def _key(target: Target) -> Hashable:
+    """Return all that a session's verification rested on."""
+    host = target.host
+    return (
+        host.name,
+        target.address,
+        target.demand,
+        target.is_in_sts_policy,
+        host.tlsa_state,
+        host.tlsa,
+        host.tlsa_names,
+    )

@@ -1,0 +1,312 @@
+"""One SMTP session: drives the engine over one connection, up to the point where mail may be sent.
+
+The engine knows the order of the dialogue, this module the seconds: each phase of RFC 5321
+§4.5.3.2 has its own patience, re-armed whenever something arrives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from delivery.agent import outcomes, tls
+from delivery.agent.clock import Clock
+from delivery.agent.config import AgentConfig
+from delivery.agent.errors import LostError, RefusedError, SessionError, TlsError
+from delivery.agent.roots import trusted_roots
+from delivery.agent.wire import Wire
+from delivery.policy.facts import (
+    HostFacts,
+    SessionEvidence,
+    Starttls,
+    TlsEvidence,
+)
+from delivery.policy.outcome import Scope
+from delivery.policy.reasons import Reason
+from delivery.policy.requirements import Demand, Tls
+from delivery.smtp import (
+    NEED_DATA,
+    TIMEOUTS,
+    ClientConnection,
+    Command,
+    ConnectionClosed,
+    Ehlo,
+    Helo,
+    Kind,
+    Phase,
+    Quit,
+    RemoteProtocolError,
+    Reply,
+    StartTls,
+    State,
+)
+
+BLOCK = 64 * 1024
+MOST_TRANSACTIONS = 100
+LONGEST_TRANSCRIPT = 16 * 1024
+MAY_QUIT = frozenset({State.HELLO, State.READY, State.MAIL, State.RCPT, State.CLOSING})
+EHLO_IS_UNKNOWN = frozenset({500, 501, 502, 503, 504})
+
+
+class Care(Enum):
+    """How a session treats TLS; each is tried after the one before it failed."""
+
+    USUAL = "usual"
+    TLS_1_2 = "tls-1.2"
+    """Once more, with the version whose failures show during the handshake."""
+
+    PLAIN = "plain"
+    """TLS was offered and does not work, and nothing demands it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a session leads, and what it must show there."""
+
+    host: HostFacts
+    address: str
+    demand: Demand
+    is_in_sts_policy: bool = False
+    """Whether an enforced MTA-STS policy of the recipient's domain names this host."""
+
+
+class Transcript:
+    """Commands and replies as they went over the wire; never content, credentials or TLS."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._size = 0
+
+    def add(self, who: str, text: str) -> None:
+        """Note what one side said, a line each."""
+        if self._size < LONGEST_TRANSCRIPT:
+            self._lines.append("\n".join(f"{who}: {line}" for line in text.splitlines()))
+            self._size += len(text)
+
+    def take(self) -> str:
+        """Return what was noted since the last time."""
+        text = "\n".join(self._lines)
+        self._lines, self._size = [], 0
+        return text
+
+
+class Session:
+    """A session with one server, from the greeting to QUIT."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        target: Target,
+        *,
+        config: AgentConfig,
+        clock: Clock,
+        earlier: TlsEvidence | None = None,
+    ) -> None:
+        self.target = target
+        self.transcript = Transcript()
+        self.transactions = 0
+        self.opened_at: datetime = clock.now()
+        self.smtp = ClientConnection()
+        self._wire = wire
+        self._config = config
+        self._clock = clock
+        self._tls = earlier
+        self._has_said_hello = False
+        self._is_first_read_over_tls = False
+
+    # What the session showed
+
+    @property
+    def host(self) -> str:
+        """The name of the server."""
+        return self.target.host.name
+
+    @property
+    def evidence(self) -> SessionEvidence | None:
+        """What the session has shown so far; None until EHLO was answered."""
+        if self._tls is None or not self._has_said_hello:
+            return None
+        announced = self.smtp.extensions
+        return SessionEvidence(
+            host=self.host,
+            tls=self._tls,
+            offers_requiretls=announced.requiretls and self._tls.is_encrypted,
+            extensions=frozenset(line.split()[0].upper() for line in announced.keywords()),
+        )
+
+    @property
+    def can_be_used_again(self) -> bool:
+        """Whether another message may follow: there is room, and the dialogue is at rest."""
+        most = min(self.smtp.extensions.limits.mailmax or MOST_TRANSACTIONS, MOST_TRANSACTIONS)
+        at_rest = self.smtp.state is State.READY or self.smtp.needs_reset
+        return self.transactions < most and at_rest and not self.smtp.pending and self._wire.is_open
+
+    # Up to the point where mail may be sent
+
+    async def open(self, care: Care) -> None:
+        """Take the greeting, say EHLO, and go on in TLS if it is offered.
+
+        Raises:
+            RefusedError: the server does not want a session.
+            TlsError: STARTTLS was agreed on, and TLS did not work.
+            LostError: the session ended.
+        """
+        greeting = await self.reply()
+        if greeting.code != 220:
+            raise RefusedError(outcomes.refused(self.host, greeting, Kind.GREETING, Scope.HOST))
+        await self._say_hello()
+        if care is Care.PLAIN:
+            return
+        if not self.smtp.extensions.starttls:
+            self._tls = TlsEvidence(
+                starttls=Starttls.NOT_OFFERED, reason=Reason.STARTTLS_NOT_SUPPORTED
+            )
+            return
+        await self._start_tls(care)
+
+    async def _say_hello(self) -> None:
+        reply = await self.exchange(Ehlo(self._config.hostname))
+        if reply.code in EHLO_IS_UNKNOWN and self._may_do_without_esmtp:
+            reply = await self.exchange(Helo(self._config.hostname))
+        if not reply.is_positive:
+            raise RefusedError(outcomes.refused(self.host, reply, Kind.HELLO, Scope.HOST))
+        self._has_said_hello = True
+
+    @property
+    def _may_do_without_esmtp(self) -> bool:
+        return not self.smtp.tls and self.target.demand.tls is Tls.MAY
+
+    async def _start_tls(self, care: Care) -> None:
+        try:
+            reply = await self.exchange(StartTls())
+        except LostError as error:
+            raise self._tls_broke(str(error)) from error
+        if reply.code != 220:
+            self._tls = tls.failed(reply.whole, reason=Reason.STARTTLS_NOT_SUPPORTED)
+            return
+        await self._shake_hands(care)
+        # RFC 3207 §4.2: what was announced in clear text is forgotten and asked for again.
+        self.smtp.tls_started()
+        self._has_said_hello = False
+        self._is_first_read_over_tls = True
+        await self._say_hello()
+
+    async def _shake_hands(self, care: Care) -> None:
+        if self._wire.has_unread:
+            raise self._tls_broke("clear text followed the reply to STARTTLS")
+        host = self.target.host
+        try:
+            await self._wire.start_tls(
+                tls.client_context(at_most_1_2=care is Care.TLS_1_2),
+                tls.server_name(host),
+                TIMEOUTS[Phase.TLS] * self._config.time_scale,
+            )
+        except OSError as error:
+            raise self._tls_broke(tls.why(error)) from error
+        connection = self._wire.ssl_object
+        if connection is None:
+            raise self._tls_broke("the connection was closed during the handshake")
+        self._tls = tls.examine(
+            connection,
+            host,
+            is_in_sts_policy=self.target.is_in_sts_policy,
+            roots=trusted_roots(self._config.ca_file),
+            now=self._clock.now(),
+        )
+        self.transcript.add("*", f"{self._tls.version} {self._tls.cipher}")
+
+    def _tls_broke(self, detail: str) -> TlsError:
+        self._wire.abort()
+        self._has_said_hello = True
+        self._tls = tls.failed(detail)
+        self.transcript.add("*", f"TLS failed: {detail}")
+        return TlsError(outcomes.tls_failed(self.host, detail))
+
+    # Commands and replies
+
+    async def exchange(self, command: Command) -> Reply:
+        """Send one command and return its reply."""
+        self.send((command,))
+        return await self.reply()
+
+    def send(self, commands: Sequence[Command]) -> None:
+        """Send commands in one go; their replies come one by one."""
+        wire = self.smtp.send_all(commands)
+        self._wire.write(wire)
+        self.transcript.add("C", wire.decode("utf-8", "replace"))
+
+    async def reply(self) -> Reply:
+        """Return the next reply.
+
+        Raises:
+            LostError: the session ended first.
+            TlsError: the server broke TLS off with its first bytes after the handshake.
+        """
+        try:
+            while (event := self.smtp.next_event()) is NEED_DATA:
+                self.smtp.receive_data(await self._receive())
+        except RemoteProtocolError as error:
+            self._wire.abort()
+            self.transcript.add("*", str(error))
+            raise LostError(outcomes.not_smtp(self.host, str(error))) from error
+        if isinstance(event, ConnectionClosed):
+            raise self._lost("the server closed the connection")
+        self._is_first_read_over_tls = False
+        self.transcript.add("S", event.reply.whole)
+        return event.reply
+
+    async def _receive(self) -> bytes:
+        seconds = TIMEOUTS[self.smtp.phase] * self._config.time_scale
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._wire.receive()
+        except TimeoutError:
+            raise self._lost(f"no answer for {seconds:g} seconds") from None
+        except ssl.SSLError as error:
+            if self._is_first_read_over_tls:
+                # TLS 1.3 servers refuse after the client believes the handshake done.
+                raise self._tls_broke(tls.why(error)) from error
+            raise self._lost(f"TLS broke: {tls.why(error)}") from error
+        except OSError as error:
+            raise self._lost("the connection broke") from error
+
+    def _lost(self, why: str) -> LostError:
+        self._wire.abort()
+        self.transcript.add("*", why)
+        return LostError(outcomes.lost(self.host, why))
+
+    async def send_content(self, content: bytes) -> None:
+        """Send the content after 354, in blocks that each have their time.
+
+        What breaks here shows as a missing reply: the server may have said why before it closed.
+        """
+        wire = self.smtp.send_content(content)
+        self.transcript.add("C", f"({len(content)} octets of content)\n.")
+        seconds = TIMEOUTS[Phase.CONTENT] * self._config.time_scale
+        for start in range(0, len(wire), BLOCK):
+            self._wire.write(wire[start : start + BLOCK])
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._wire.drain()
+            except TimeoutError:
+                raise self._lost(f"the server took no content for {seconds:g} seconds") from None
+
+    # The end
+
+    async def close(self) -> None:
+        """Say QUIT if that is possible, and close without waiting for anything else."""
+        try:
+            if self.smtp.state in MAY_QUIT and not self.smtp.pending and self._wire.is_open:
+                await self.exchange(Quit())
+        except SessionError:
+            pass
+        finally:
+            self._wire.abort()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._wire.abort()
