@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from mailweb.webmail.views.counts import counts
+from mailweb.webmail.views.parts import parts
 from mailweb.webmail.views.pending import pending
 
 app_name = "webmail"
@@ -39,5 +40,5 @@ urlpatterns = [
     path("mail/<slug:slug>/", pending, name="mailbox"),
     path("mail/<slug:slug>/change/", pending, name="change-messages"),
     path("lab/", pending, name="lab"),
-    path("parts/", pending, name="parts"),
+    path("parts/", parts, name="parts"),
 ]
