@@ -10,8 +10,31 @@ from types import MappingProxyType
 from delivery.lab.ca import Showing
 from delivery.lab.dns import DnsFault
 from delivery.lab.zones import Signing
+from delivery.smtp import EnhancedCode, Extensions, Reply
 
-USUAL_KEYWORDS = ("PIPELINING", "SIZE 26214400", "8BITMIME", "ENHANCEDSTATUSCODES")
+MAX_SIZE = 26_214_400
+
+BARE = Extensions()
+"""What a host announces that knows nothing but STARTTLS."""
+
+USUAL = Extensions(
+    size=MAX_SIZE,
+    pipelining=True,
+    eightbitmime=True,
+    enhanced_status_codes=True,
+    chunking=True,
+    dsn=True,
+)
+"""What a host announces unless its profile says otherwise."""
+
+
+def reply_of(line: str) -> Reply:
+    """Read a reply of one line, such as "550 5.1.1 No such mailbox"."""
+    code, _, text = line.partition(" ")
+    enhanced = EnhancedCode.parse(text)
+    if enhanced is not None:
+        text = text.partition(" ")[2]
+    return Reply(int(code), enhanced, (text,))
 
 
 class TlsTrouble(StrEnum):
@@ -45,34 +68,33 @@ class Tls:
 class Answer:
     """A reply given instead of the usual one; then the host may close without another word."""
 
-    reply: str
+    line: str
     closes: bool = False
+
+    @property
+    def reply(self) -> Reply:
+        """The reply as a value."""
+        return reply_of(self.line)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Smtp:
     """One host's SMTP.
 
-    `keywords` and `tls_keywords` (over TLS only) are announced beside USUAL_KEYWORDS, of which
-    it `lacks` some. `answers` has replies by verb; "" is the greeting, "." the end of content.
-    Seconds are multiplied by the lab's pace.
+    `extensions` are announced; STARTTLS and, inside TLS, REQUIRETLS come from `tls` and
+    `has_requiretls`. `answers` has replies by verb; "" is the greeting, "." the end of
+    content. Seconds are multiplied by the lab's pace.
     """
 
     tls: Tls | None = field(default_factory=Tls)
-    keywords: tuple[str, ...] = ()
-    tls_keywords: tuple[str, ...] = ()
-    lacks: tuple[str, ...] = ()
+    extensions: Extensions = USUAL
+    has_requiretls: bool = False
     answers: Mapping[str, Answer] = field(default_factory=lambda: MappingProxyType({}))
     most_recipients: int = 1000
     is_greylisting: bool = False
     greets_after: float = 0.0
     answers_after: float = 0.0
     accepts_after: float = 0.0
-
-    def announces(self, *, has_tls: bool) -> tuple[str, ...]:
-        """Return the EHLO keywords, STARTTLS left out."""
-        usual = (word for word in USUAL_KEYWORDS if word.partition(" ")[0] not in self.lacks)
-        return (*usual, *self.keywords, *(self.tls_keywords if has_tls else ()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

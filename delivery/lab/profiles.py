@@ -7,9 +7,13 @@ first host, {ta} the private authority's, {wrong} nobody's.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import dns.edns
 
 from delivery.lab.behaviour import (
+    BARE,
+    USUAL,
     Answer,
     Host,
     Profile,
@@ -22,13 +26,13 @@ from delivery.lab.behaviour import (
 from delivery.lab.ca import Showing
 from delivery.lab.dns import DnsFault, Trouble
 from delivery.lab.zones import Signing
+from delivery.smtp import Limits
 
 _ORDINARY = ("@ MX 10 mx", "mx A {mx}")
 _REPORTS = '_smtp._tls TXT "v=TLSRPTv1; rua=mailto:tls-reports@{domain}"'
 _STS = ('_mta-sts TXT "v=STSv1; id={sts_id}"', "mta-sts A 127.0.0.1", _REPORTS)
 _TLSA = "_25._tcp.mx TLSA 3 1 1 {ee}"
 _SELF_SIGNED = Tls(showing=Showing.SELF_SIGNED)
-_REQUIRETLS = ("REQUIRETLS",)
 
 _OPPORTUNISTIC = (
     Profile(
@@ -238,21 +242,21 @@ _WITH_REQUIRETLS = (
         description="Announces REQUIRETLS and proves its host with DANE.",
         signing=Signing.SIGNED,
         records=(*_ORDINARY, _TLSA),
-        hosts=(Host(smtp=Smtp(tls=_SELF_SIGNED, tls_keywords=_REQUIRETLS)),),
+        hosts=(Host(smtp=Smtp(tls=_SELF_SIGNED, has_requiretls=True)),),
     ),
     Profile(
         name="requiretls-sts",
         description="Announces REQUIRETLS and enforces MTA-STS.",
         records=(*_ORDINARY, *_STS),
         sts=Sts(),
-        hosts=(Host(smtp=Smtp(tls_keywords=_REQUIRETLS)),),
+        hosts=(Host(smtp=Smtp(has_requiretls=True)),),
     ),
     Profile(
         name="requiretls-nopolicy",
         description="Announces REQUIRETLS but publishes neither DANE nor MTA-STS, so it cannot "
         "be used.",
         records=_ORDINARY,
-        hosts=(Host(smtp=Smtp(tls_keywords=_REQUIRETLS)),),
+        hosts=(Host(smtp=Smtp(has_requiretls=True)),),
     ),
 )
 
@@ -282,7 +286,7 @@ _STRICT = (
         hosts=(
             Host(
                 smtp=Smtp(
-                    answers={"": Answer(reply="421 4.3.2 Too busy, come back later", closes=True)}
+                    answers={"": Answer(line="421 4.3.2 Too busy, come back later", closes=True)}
                 )
             ),
         ),
@@ -296,7 +300,7 @@ _STRICT = (
                 smtp=Smtp(
                     answers={
                         "MAIL": Answer(
-                            reply="550 5.7.1 Your network is on our blocklist", closes=True
+                            line="550 5.7.1 Your network is on our blocklist", closes=True
                         )
                     }
                 )
@@ -312,7 +316,7 @@ _STRICT = (
                 smtp=Smtp(
                     answers={
                         "RCPT": Answer(
-                            reply="554 5.7.1 Your address is on our blocklist", closes=True
+                            line="554 5.7.1 Your address is on our blocklist", closes=True
                         )
                     }
                 )
@@ -323,7 +327,9 @@ _STRICT = (
         name="rcptmax",
         description="Takes one recipient in each transaction, and says so (LIMITS RCPTMAX=1).",
         records=_ORDINARY,
-        hosts=(Host(smtp=Smtp(keywords=("LIMITS RCPTMAX=1",), most_recipients=1)),),
+        hosts=(
+            Host(smtp=Smtp(extensions=replace(USUAL, limits=Limits(rcptmax=1)), most_recipients=1)),
+        ),
     ),
     Profile(
         name="rcpt452",
@@ -335,33 +341,33 @@ _STRICT = (
         name="full",
         description="Every mailbox is over its quota (552).",
         records=_ORDINARY,
-        hosts=(Host(smtp=Smtp(answers={"RCPT": Answer(reply="552 5.2.2 The mailbox is full")})),),
+        hosts=(Host(smtp=Smtp(answers={"RCPT": Answer(line="552 5.2.2 The mailbox is full")})),),
     ),
     Profile(
         name="rejects-content",
         description="Reads the whole message, then refuses it (554).",
         records=_ORDINARY,
         hosts=(
-            Host(smtp=Smtp(answers={".": Answer(reply="554 5.6.0 We do not like what it says")})),
+            Host(smtp=Smtp(answers={".": Answer(line="554 5.6.0 We do not like what it says")})),
         ),
     ),
     Profile(
         name="eai",
         description="Takes addresses in all scripts (SMTPUTF8).",
         records=_ORDINARY,
-        hosts=(Host(smtp=Smtp(keywords=("SMTPUTF8",))),),
+        hosts=(Host(smtp=Smtp(extensions=replace(USUAL, smtputf8=True))),),
     ),
     Profile(
         name="no8bit",
         description="Does not take 8-bit content: it announces neither 8BITMIME nor SMTPUTF8.",
         records=_ORDINARY,
-        hosts=(Host(smtp=Smtp(lacks=("8BITMIME",))),),
+        hosts=(Host(smtp=Smtp(extensions=replace(USUAL, eightbitmime=False))),),
     ),
     Profile(
         name="bare",
         description="Announces nothing but STARTTLS: no pipelining, no sizes, no status codes.",
         records=_ORDINARY,
-        hosts=(Host(smtp=Smtp(lacks=("PIPELINING", "SIZE", "8BITMIME", "ENHANCEDSTATUSCODES"))),),
+        hosts=(Host(smtp=Smtp(extensions=BARE)),),
     ),
     Profile(
         name="dualstack",
@@ -375,7 +381,7 @@ _STRICT = (
                 label="mx",
                 is_ipv6=True,
                 smtp=Smtp(
-                    answers={"MAIL": Answer(reply="550 5.7.1 We do not trust this IPv6 address")}
+                    answers={"MAIL": Answer(line="550 5.7.1 We do not trust this IPv6 address")}
                 ),
             ),
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 
 import pytest
@@ -62,7 +63,7 @@ async def test_requiretls_is_announced_over_tls_only_and_noted(name: str):
             await client.send(ALICE, f"bob@{name}.test", parameters=" REQUIRETLS SIZE=30")
         (message,) = lab.accepted.all()
         assert message.has_requiretls
-        assert message.mail_parameters == ("REQUIRETLS", "SIZE=30")
+        assert set(message.mail_parameters) == {"REQUIRETLS", "SIZE=30"}
 
 
 async def test_starttls_disappears_after_three_sessions():
@@ -74,12 +75,11 @@ async def test_starttls_disappears_after_three_sessions():
         assert offers == [True, True, True, False, False]
 
 
-async def test_a_transaction_begun_before_tls_is_forgotten():
+async def test_starttls_is_out_of_order_inside_a_transaction():
     async with talking_to("pkix") as (_lab, client):
         await client.hello()
         await client.say(f"MAIL FROM:<{ALICE}>")
-        await client.start_tls()
-        assert (await client.say("RCPT TO:<bob@pkix.test>")).startswith("503 ")
+        assert (await client.say("STARTTLS")).startswith("503 ")
 
 
 async def test_bytes_behind_starttls_end_the_session():
@@ -235,11 +235,55 @@ async def test_content_in_small_pieces_is_put_together():
         assert lab.accepted.all()[0].content == b"one\r\n.two\r\n"
 
 
+async def test_a_chunked_message_is_put_together():
+    async with talking_to("pkix") as (lab, client):
+        await client.hello()
+        for line in (f"MAIL FROM:<{ALICE}>", "RCPT TO:<bob@pkix.test>"):
+            await client.say(line)
+        client.write(b"BDAT 5\r\none\r\nBDAT 5 LAST\r\ntwo\r\n")
+        assert (await client.reply()).startswith("250 ")
+        assert (await client.reply()).startswith("250 ")
+        assert lab.accepted.all()[0].content == b"one\r\ntwo\r\n"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "expected"), [("REQUIRETLS", "555 "), ("SMTPUTF8", "555 "), ("X=1", "555 ")]
+)
+async def test_what_was_not_announced_is_refused(parameter: str, expected: str):
+    async with talking_to("pkix") as (_, client):
+        await client.hello()
+        await client.start_tls()
+        assert (await client.say(f"MAIL FROM:<{ALICE}> {parameter}")).startswith(expected)
+
+
+async def test_requiretls_without_tls_is_refused():
+    async with talking_to("requiretls") as (_, client):
+        await client.hello()
+        assert (await client.say(f"MAIL FROM:<{ALICE}> REQUIRETLS")).startswith("523 5.7.10 ")
+
+
+async def test_a_message_larger_than_announced_is_refused():
+    async with talking_to("pkix") as (_, client):
+        assert "SIZE 26214400" in await client.hello()
+        assert (await client.say(f"MAIL FROM:<{ALICE}> SIZE=26214401")).startswith("552 ")
+
+
+async def test_bare_announces_nothing_but_starttls():
+    async with talking_to("bare") as (_, client):
+        assert await client.hello() == "250-mx.bare.test\n250 STARTTLS"
+
+
+async def test_silent_says_nothing():
+    async with Lab(profiles=["silent"]) as lab, await Client.of(lab, "silent.test") as client:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.reply(), 0.2)
+
+
 async def test_a_line_without_end_is_refused():
     async with talking_to("pkix") as (_lab, client):
         await client.hello()
-        client.write(b"x" * 10_000)
-        assert (await client.read_to_end()).startswith(b"500 ")
+        client.write(b"x" * 100_000 + b"\r\n")
+        assert (await client.reply()).startswith("500 ")
 
 
 async def test_dualstack_refuses_over_ipv6_what_it_accepts_over_ipv4():
