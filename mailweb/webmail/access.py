@@ -35,3 +35,11 @@ def message_for(user: User, key: UUID) -> Message:
     if found is None:
         raise Http404
     return found
+
+
+def mailbox_with_id_for(user: User, mailbox_id: int) -> Mailbox:
+    """Return the user's mailbox by its number, which only signed addresses carry."""
+    found = Mailbox.objects.filter(user=user, pk=mailbox_id).first()
+    if found is None:
+        raise Http404
+    return found

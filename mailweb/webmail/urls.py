@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from mailweb.webmail.views import mailboxes, message
 from mailweb.webmail.views.counts import counts
 from mailweb.webmail.views.parts import parts
 from mailweb.webmail.views.pending import pending
@@ -11,7 +12,7 @@ from mailweb.webmail.views.pending import pending
 app_name = "webmail"
 
 urlpatterns = [
-    path("", pending, name="home"),
+    path("", mailboxes.home, name="home"),
     path("mail/counts/", counts, name="counts"),
     path("mail/search/", pending, name="search"),
     path("mail/outbox/", pending, name="outbox"),
@@ -23,22 +24,23 @@ urlpatterns = [
     path("mail/compose/<uuid:key>/discard/", pending, name="draft-discard"),
     path("mail/compose/<uuid:key>/attach/", pending, name="draft-attach"),
     path("mail/compose/<uuid:key>/detach/<uuid:file>/", pending, name="draft-detach"),
-    path("mail/m/<uuid:key>/", pending, name="message"),
-    path("mail/m/<uuid:key>/html/", pending, name="message-html"),
-    path("mail/m/<uuid:key>/part/<str:part>/", pending, name="part"),
-    path("mail/m/<uuid:key>/source/", pending, name="message-source"),
-    path("mail/m/<uuid:key>/move/", pending, name="move-message"),
-    path("mail/m/<uuid:key>/flag/", pending, name="flag-message"),
-    path("mail/m/<uuid:key>/seen/", pending, name="mark-seen"),
-    path("mail/m/<uuid:key>/unseen/", pending, name="mark-unseen"),
+    path("mail/m/<uuid:key>/", message.message, name="message"),
+    path("mail/m/<uuid:key>/html/", message.message_html, name="message-html"),
+    path("mail/m/<uuid:key>/part/<str:part>/", message.part, name="part"),
+    path("mail/m/<uuid:key>/source/", message.message_source, name="message-source"),
+    path("mail/m/<uuid:key>/move/", message.move_message, name="move-message"),
+    path("mail/m/<uuid:key>/delete/", message.delete_message, name="delete-message"),
+    path("mail/m/<uuid:key>/flag/", message.flag_message, name="flag-message"),
+    path("mail/m/<uuid:key>/seen/", message.mark_seen, name="mark-seen"),
+    path("mail/m/<uuid:key>/unseen/", message.mark_unseen, name="mark-unseen"),
     path("mail/m/<uuid:key>/reply/", pending, name="reply"),
     path("mail/m/<uuid:key>/forward/", pending, name="forward"),
-    path("mail/m/<uuid:key>/receipt.json", pending, name="receipt-json"),
-    path("mail/m/<uuid:key>/receipt.txt", pending, name="receipt-text"),
-    path("mail/receipt-key.pem", pending, name="receipt-key"),
-    path("mail/undo/<str:token>/", pending, name="undo-move"),
-    path("mail/<slug:slug>/", pending, name="mailbox"),
-    path("mail/<slug:slug>/change/", pending, name="change-messages"),
+    path("mail/m/<uuid:key>/receipt.json", message.receipt_json, name="receipt-json"),
+    path("mail/m/<uuid:key>/receipt.txt", message.receipt_text, name="receipt-text"),
+    path("mail/receipt-key.pem", message.receipt_key, name="receipt-key"),
+    path("mail/undo/<str:token>/", mailboxes.undo_move, name="undo-move"),
+    path("mail/<slug:slug>/", mailboxes.mailbox, name="mailbox"),
+    path("mail/<slug:slug>/change/", mailboxes.change_messages, name="change-messages"),
     path("lab/", pending, name="lab"),
     path("parts/", parts, name="parts"),
 ]

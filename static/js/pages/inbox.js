@@ -1,0 +1,91 @@
+// The list and the reader beside it. A row opens in the reader without a new page; ticks stay when the list
+// is read again; j and k go to the next and the previous message. Without this module rows are links.
+
+const list = () => document.getElementById("message-list");
+const reader = () => document.getElementById("reader");
+const panes = () => document.querySelector("[data-panes]");
+const ticks = () => [...document.querySelectorAll(".row-tick")];
+
+let chosen = new Set();
+
+/** Mark the row of the message that the reader shows. */
+function markOpen() {
+  const key = reader()?.dataset.open;
+  for (const row of document.querySelectorAll("[data-row]")) {
+    const isOpen = row.dataset.row === key;
+    row.classList.toggle("row--on", isOpen && row.classList.contains("row"));
+    row.toggleAttribute("aria-current", isOpen);
+    if (isOpen) {
+      row.setAttribute("aria-current", "true");
+      row.classList.remove("row--new");
+    }
+  }
+}
+
+function open(row) {
+  htmx.ajax("GET", row.href, { target: "#reader", swap: "outerHTML" });
+}
+
+function countChosen() {
+  const all = ticks();
+  const number = all.filter((tick) => tick.checked).length;
+  const words = document.querySelector("[data-chosen]");
+  if (words) {
+    words.textContent = `${number} chosen`;
+  }
+  const everything = document.querySelector("[data-choose-all]");
+  if (everything) {
+    everything.checked = number > 0 && number === all.length;
+    everything.indeterminate = number > 0 && number < all.length;
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const row = event.target.closest?.("[data-row]");
+  const isPlain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button);
+  if (row && isPlain && reader() && window.htmx) {
+    event.preventDefault();
+    open(row);
+  }
+});
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-choose-all]")) {
+    ticks().forEach((tick) => (tick.checked = event.target.checked));
+  }
+  countChosen();
+});
+
+document.addEventListener("keydown", (event) => {
+  const isTyping = event.target.closest?.("input:not(.row-tick), textarea, select, [contenteditable]");
+  if (isTyping || event.ctrlKey || event.metaKey || event.altKey || !["j", "k"].includes(event.key)) {
+    return;
+  }
+  const rows = [...document.querySelectorAll(".row[data-row]")];
+  const at = rows.findIndex((row) => row.dataset.row === reader()?.dataset.open);
+  const next = rows[event.key === "j" ? at + 1 : Math.max(0, at - 1)];
+  if (next) {
+    next.focus();
+    open(next);
+  }
+});
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target === list()) {
+    chosen = new Set(ticks().filter((tick) => tick.checked).map((tick) => tick.id));
+  }
+});
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target.id === "message-list") {
+    chosen.forEach((id) => document.getElementById(id)?.click());
+    countChosen();
+  } else if (event.detail.target.id === "reader") {
+    panes()?.classList.add("panes--reading");
+    if (matchMedia("(max-width: 1179px)").matches) {
+      document.getElementById("letter-title")?.focus();
+      scrollTo(0, 0);
+    }
+  }
+  markOpen();
+});
