@@ -107,7 +107,7 @@ def _private_postgresql() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="mailweb-postgresql-") as folder:
         if as_user:
             shutil.chown(folder, "postgres", "postgres")
-        data, port = f"{folder}/data", _free_port()
+        data, port = f"{folder}/data", free_port()
         initdb = [f"{binaries}/initdb", "--auth=trust", "--username=postgres", "-D", data]
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -k {folder}"
         control = [f"{binaries}/pg_ctl", "--silent", "--wait", "-D", data]
@@ -143,7 +143,7 @@ def redis() -> Iterator[str]:
     server = shutil.which("redis-server") or shutil.which("valkey-server")
     if server is None:
         raise MissingServiceError("no Redis answers on 127.0.0.1, and none is installed")
-    port = _free_port()
+    port = free_port()
     with subprocess.Popen(
         [server, "--port", str(port), "--bind", "127.0.0.1", "--save", ""],
         stdout=subprocess.DEVNULL,
@@ -164,6 +164,7 @@ def _answers_redis(url: str) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port on loopback that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])

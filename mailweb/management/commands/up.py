@@ -1,0 +1,165 @@
+"""Run everything with one command: web, workers, beat; with --demo also a world to try it in."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import http.client
+import json
+import os
+import socket
+import sys
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError, call_command
+from django.utils import timezone
+
+from mailweb.lib.static_files import collect_if_changed
+from mailweb.lib.supervisor import Child, Supervisor
+from mailweb.management.commands.create_demo import make_demo
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+WORKER = ("celery", "--quiet", "-A", "mailweb", "worker", "--without-gossip", "--without-mingle")
+
+
+class Command(BaseCommand):
+    """Prepares the data directory, then supervises the processes in the foreground."""
+
+    help = __doc__ or ""
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Read where to listen, and whether it is only for trying out."""
+        parser.add_argument("--demo", action="store_true", help="add demo accounts and the lab")
+        parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+        parser.add_argument("--port", type=int, default=8000, help="default: %(default)s")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Prepare, run until a signal comes, and leave nothing running."""
+        is_demo = options["demo"]
+        with _sole_run(), _listen(options["host"], options["port"]) as listener:
+            call_command("migrate", interactive=False, verbosity=0)
+            collect_if_changed()
+            accounts = _create_demo() if is_demo else ""
+            port = listener.getsockname()[1]
+            run = Run(listener=listener, welcome=_welcome(port, accounts), is_demo=is_demo)
+            asyncio.run(run.main())
+
+
+class Run:
+    """One run of all processes."""
+
+    def __init__(self, *, listener: socket.socket, welcome: str, is_demo: bool) -> None:
+        self._listener = listener
+        self._welcome = welcome
+        self._is_demo = is_demo
+        self._lab_is_up = asyncio.Event()
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", **({"DEMO": "1"} if is_demo else {})}
+        self._supervisor = Supervisor(
+            folder=settings.BASE_DIR, environment=environment, on_line=self._show
+        )
+
+    async def main(self) -> None:
+        """Run the lab first, for it says how the others reach it; then the rest."""
+        jobs = [self._keep_the_rest(), self._say_welcome()]
+        if self._is_demo:
+            jobs.append(self._supervisor.keep(_child("lab", "manage.py", "lab", "--json")))
+        else:
+            self._lab_is_up.set()
+        await self._supervisor.run(*jobs)
+
+    async def _keep_the_rest(self) -> None:
+        await self._lab_is_up.wait()
+        async with asyncio.TaskGroup() as group:
+            for child in _children(self._listener.fileno()):
+                group.create_task(self._supervisor.keep(child))
+
+    async def _say_welcome(self) -> None:
+        await self._lab_is_up.wait()
+        await asyncio.to_thread(_wait_for_first_page, self._listener.getsockname()[1])
+        self._print(self._welcome)
+
+    def _show(self, name: str, line: str) -> None:
+        if name == "lab" and line.startswith('{"environment"'):
+            self._learn_the_lab(json.loads(line)["environment"])
+        elif settings.LOG_FORMAT == "json":
+            self._print(line)
+        else:
+            self._print(f"{name:8} | {line}")
+
+    def _learn_the_lab(self, environment: dict[str, str]) -> None:
+        known = self._supervisor.environment
+        if any(known.get(name) != str(value) for name, value in environment.items()):
+            known.update({name: str(value) for name, value in environment.items()})
+            self._supervisor.restart(["web", "delivery", "default"])
+        self._lab_is_up.set()
+
+    def _print(self, text: str) -> None:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+
+def _child(name: str, program: str, *arguments: str, keeps: tuple[int, ...] = ()) -> Child:
+    how = [program] if program.endswith(".py") else ["-m", program]
+    return Child(name=name, command=[sys.executable, *how, *arguments], keeps=keeps)
+
+
+def _children(listener: int) -> list[Child]:
+    """Return the processes of an installation.
+
+    Look-ups and probes have a worker of their own, so that they never wait behind a long drain.
+    The web process inherits the listening socket: while it restarts, browsers wait.
+    """
+    web = ("--fd", str(listener), "--verbosity", "0", "mailweb.asgi:application")
+    return [
+        _child("web", "daphne", *web, keeps=(listener,)),
+        _child("delivery", *WORKER, "-Q", "delivery", "-n", "delivery@%h", "-c", "2"),
+        _child("default", *WORKER, "-Q", "default", "-n", "default@%h", "-c", "4"),
+        _child("beat", "celery", "--quiet", "-A", "mailweb", "beat", "--pidfile="),
+    ]
+
+
+def _sole_run() -> IO[str]:
+    """Lock the data directory: two beats or two web processes on it would work against each other."""
+    lock = (settings.DATA_DIR / "up.lock").open("w", encoding="ascii")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise CommandError(f"Mailweb runs already from {settings.DATA_DIR}.") from None
+    return lock
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port))
+    except OSError as error:
+        raise CommandError(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
+
+
+def _create_demo() -> str:
+    """Make what is missing of the demo world, and say how to log in."""
+    accounts = make_demo(now=timezone.now())
+    return "".join(f"\n  {login:22} {password}" for login, password in accounts)
+
+
+def _welcome(port: int, accounts: str) -> str:
+    return f"\nMailweb is ready: http://127.0.0.1:{port}/\n{accounts}\n\nCtrl-C stops it.\n"
+
+
+def _wait_for_first_page(port: int) -> None:
+    """Ask for the page that everybody sees first, as a browser would, and wait for any answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    public = urlsplit(settings.BASE_URL)
+    headers = {"Host": public.netloc, "X-Forwarded-Proto": public.scheme}
+    try:
+        connection.request("GET", "/accounts/login/", headers=headers)
+        connection.getresponse()
+    except OSError:  # it was stopped, or hangs: its own lines say why
+        pass
+    finally:
+        connection.close()
