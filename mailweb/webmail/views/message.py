@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.http import content_disposition_header, url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
+from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
 from delivery import selectors as delivery
@@ -65,6 +66,7 @@ def _receipt(request: UserRequest, message: Message) -> HttpResponse:
 @login_required
 @require_safe
 @never_cache
+@xframe_options_sameorigin
 def message_html(request: UserRequest, key: UUID) -> HttpResponse:
     """Serve the cleaned HTML of a message for its sandboxed frame."""
     found = access.message_for(request.user, key)
