@@ -326,6 +326,8 @@ class Vrfy(Command):
     argument: str
 
     def __post_init__(self) -> None:
+        if not self.argument:
+            raise LocalProtocolError("VRFY needs an argument.")
         grammar.check_line(self.argument)
         _fits(self.to_bytes(), MAX_COMMAND_LINE)
 
@@ -354,6 +356,7 @@ class Unknown(Command):
     def __post_init__(self) -> None:
         grammar.check_line(self.verb)
         grammar.check_line(self.argument)
+        _fits(self.to_bytes(), MAX_COMMAND_LINE)
 
     def to_bytes(self) -> bytes:
         return _line(f"{self.verb} {self.argument}".rstrip(" "))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from delivery.smtp.commands import Auth, Bdat, Command, Mail, Rcpt, StartTls
 from delivery.smtp.replies import Reply
 
+_SIZE = re.compile(r"[0-9]{1,20}")
 _LIMIT = re.compile(r"([A-Z0-9_-]+)=([!-:<-~]+)")
 _LIMIT_VALUE = re.compile(r"0*[1-9][0-9]*")
 _FLAGS = {
@@ -162,8 +163,7 @@ def _size(found: Iterable[list[str]]) -> int | None:
     """Return the limit; RFC 1870 §4 lets a server announce SIZE without one."""
     size = None
     for words in found:
-        is_number = len(words) == 1 and words[0].isascii() and words[0].isdigit()
-        size = int(words[0][:20]) if is_number else 0
+        size = int(words[0]) if len(words) == 1 and _SIZE.fullmatch(words[0]) else 0
     return size
 
 

@@ -151,12 +151,6 @@ def _without_argument(command: Command, argument: str) -> Command:
     return command
 
 
-def _vrfy(argument: str) -> Vrfy:
-    if not argument:
-        raise LocalProtocolError("VRFY needs an argument.")
-    return Vrfy(argument)
-
-
 def _path(verb: str, argument: str) -> tuple[str, list[str]]:
     """Return the mailbox between the angle brackets, and the parameters behind them."""
     found = _PATH.fullmatch(argument)
@@ -188,7 +182,7 @@ def _parameters(
 
 
 def _upper(word: str) -> str:
-    """Return the keyword in capitals; a long s is no S, which RFC 5321 does not mean."""
+    """Return an ASCII word in capitals; any other as it is, because a long s is no S."""
     return word.upper() if word.isascii() else word
 
 
@@ -249,5 +243,5 @@ _PARSERS: Final[dict[str, Callable[[str], Command]]] = {
     "RSET": partial(_without_argument, Rset()),
     "NOOP": Noop,
     "QUIT": partial(_without_argument, Quit()),
-    "VRFY": _vrfy,
+    "VRFY": Vrfy,
 }

@@ -52,7 +52,7 @@ def refusal_of(
 def _refusal_without(missing: str, command: Command, extensions: Extensions) -> Reply:
     match command:
         case Mail() | Rcpt():
-            return _reply(555, (5, 5, 4), f"Parameter {missing} not recognised")
+            return _reply(555, (5, 5, 4), f"Parameters of {missing} are not recognised")
         case Auth() if extensions.auth:
             return NO_MECHANISM
         case _:

@@ -220,15 +220,18 @@ class ServerConnection:
 
     def _next(self) -> ServerEvent | None:
         state = self._machine.state
+        if state in _HEARS_NOTHING:
+            self._hear_nothing(state)
+            return None
         if self._chunk is not None or state in _TAKES_CONTENT:
             return self._next_content()
-        if state not in _HEARS_NOTHING:
-            return self._next_command()
+        return self._next_command()
+
+    def _hear_nothing(self, state: State) -> None:
         if state is State.TLS_DUE and self._buffer:
             raise _injected()
         if state is State.CLOSING:
             self._buffer.clear()
-        return None
 
     def _next_command(self) -> ServerEvent | None:
         is_response = self.state is State.AUTH

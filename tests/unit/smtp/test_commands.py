@@ -206,6 +206,8 @@ def test_what_is_no_address_is_refused(address):
         lambda: Bdat(-1),
         lambda: Noop("a" * 2048),
         lambda: Vrfy("a" * 2048),
+        lambda: Vrfy(""),
+        lambda: Unknown("A", "b" * 2048),
     ],
 )
 def test_command_with_impossible_values_cannot_be_made(make):

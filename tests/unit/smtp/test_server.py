@@ -333,6 +333,16 @@ def test_421_may_answer_anything():
     assert hear(connection, b"MAIL FROM:<>\r\n") is NEED_DATA
 
 
+@pytest.mark.parametrize("line", [b"DATA\r\n", b"BDAT 9 LAST\r\n"])
+def test_421_may_end_the_wait_for_content(line):
+    connection = in_transaction()
+    if hear(connection, line) == Data():
+        connection.reply(GO_ON)
+    assert connection.reply(Reply(421, None, ("Too slow",))) == b"421 Too slow\r\n"
+    assert hear(connection, b"Hello") is NEED_DATA
+    assert hear(connection, b"") == ConnectionClosed(is_clean=True)
+
+
 def test_client_that_never_waits_is_refused():
     connection = ready()
     connection.receive_data(b"NOOP\r\n" * (MAX_UNREAD // 6 + 1))
