@@ -38,12 +38,12 @@ MODES: Rows = (
     (
         Mode.DEFAULT,
         "Default",
-        "What the recipient's server publishes is enforced; else TLS if it offers it.",
+        "What the recipient’s server publishes is enforced; else TLS if it offers it.",
     ),
     (
         Mode.VERIFIED,
         "Verified",
-        "Only over TLS that provably ends at the recipient's mail server. Otherwise it stays here.",
+        "Only over TLS that provably ends at the recipient’s mail server. Otherwise it stays here.",
     ),
     (
         Mode.REQUIRETLS,
@@ -73,7 +73,7 @@ PLEDGES: Rows = (
     (
         PledgeKind.VERIFIED,
         "Never without verified TLS",
-        "A message that can't be protected so far waits here, whatever mode is chosen.",
+        "A message that can’t be protected so far waits here, whatever mode is chosen.",
     ),
     (
         PledgeKind.PLAIN,
@@ -188,7 +188,7 @@ class SendingForm(RowsMixin, PreferencesForm):
         "single recipients, and so can TLS optional, chosen for one message.",
     )
     default_mode = RowsField(label="How new messages are sent", rows=MODES)
-    on_broken_tls = RowsField(label="When a recipient's published TLS is broken", rows=BROKEN)
+    on_broken_tls = RowsField(label="When a recipient’s published TLS is broken", rows=BROKEN)
 
     class Meta:
         model = SendPreferences
@@ -198,7 +198,7 @@ class SendingForm(RowsMixin, PreferencesForm):
             "undo_seconds": "Seconds to undo",
         }
         help_texts = {
-            "accepts_pkix": "Also when the server's name came over DNS that is not signed. "
+            "accepts_pkix": "Also when the server’s name came over DNS that is not signed. "
             "Someone who forges DNS answers could then receive the message; the receipt says so.",
             "undo_seconds": "How long a message waits here after Send: 0 to 60.",
             "signature": "Put under new messages, after a line with two dashes.",

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.contrib.sessions.models import Session
+from django.db.models import Q
 from django.db.models.functions import Lower
 
 from accounts.browsers import browser_name
@@ -163,16 +164,23 @@ class PledgeRow:
 
 def pledge_rows(user: User) -> list[PledgeRow]:
     """Return the user's pledges, by target, with domains in their own letters."""
-    return [
-        PledgeRow(
-            pk=pledge.pk,
-            target=display_name(pledge.target),
-            kind=PledgeKind(pledge.kind),
-            is_domain="@" not in pledge.target,
-            made_at=pledge.created_at,
-        )
-        for pledge in pledges_of(user)
-    ]
+    return [_pledge_row(pledge) for pledge in pledges_of(user)]
+
+
+def pledges_about(user: User, domain: str) -> list[PledgeRow]:
+    """Return the user's pledges about a domain and about addresses in it."""
+    found = pledges_of(user).filter(Q(target=domain) | Q(target__endswith=f"@{domain}"))
+    return [_pledge_row(pledge) for pledge in found]
+
+
+def _pledge_row(pledge: Pledge) -> PledgeRow:
+    return PledgeRow(
+        pk=pledge.pk,
+        target=display_name(pledge.target),
+        kind=PledgeKind(pledge.kind),
+        is_domain="@" not in pledge.target,
+        made_at=pledge.created_at,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, re_path
 
-from accounts.views import session, settings
+from accounts.views import security, session, settings
 
 app_name = "accounts"
 
@@ -20,4 +20,10 @@ urlpatterns = [
     path("settings/sessions/<int:pk>/end/", settings.end_session, name="end-session"),
     path("settings/sessions/others/end/", settings.end_other_sessions, name="end-other-sessions"),
     path("settings/password/", settings.password, name="settings-password"),
+    path("security/", security.security, name="security"),
+    re_path(
+        r"^security/export\.(?P<form>csv|json)$", security.security_export, name="security-export"
+    ),
+    path("security/check/", security.check_domain, name="check-domain"),
+    path("security/<str:domain>/", security.security_domain, name="security-domain"),
 ]

@@ -8,13 +8,13 @@ from django.conf import settings
 from django.contrib import auth
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import selectors
 from accounts.forms import LoginForm
+from accounts.redirects import next_url
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -63,11 +63,7 @@ def locked_out(request: HttpRequest, *_: Any) -> HttpResponse:
 
 def _way_on(request: Request, user: User) -> str:
     """Return where to go after log-in: `next` if it is ours, else the mail, else the admin."""
-    asked = request.POST.get("next") or request.GET.get("next", "")
-    is_ours = url_has_allowed_host_and_scheme(
-        asked, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    if asked and is_ours:
+    if asked := next_url(request):
         return asked
     if user.is_staff and not selectors.primary_address(user):
         return reverse("admin:index")

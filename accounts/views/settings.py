@@ -16,6 +16,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from accounts import access, selectors, services
 from accounts.forms import NewPasswordForm, PledgeForm, ProfileForm, SendingForm, refuse
+from accounts.redirects import next_url
 from delivery.policy.modes import PledgeKind
 from mailweb.lib.errors import UserError
 from mailweb.lib.htmx import render_page
@@ -30,11 +31,10 @@ LOOKS = {"theme": ("system", "light", "dark"), "density": ("normal", "compact", 
 
 
 def _done(request: Request, sentence: str, url_name: str) -> HttpResponse:
-    """Say what was done and show the page anew."""
+    """Say what was done and show the page anew, or the page the form was on."""
     messages.success(request, sentence)
-    if request.htmx:
-        return HttpResponseClientRedirect(reverse(url_name))
-    return redirect(url_name)
+    url = next_url(request) or reverse(url_name)
+    return HttpResponseClientRedirect(url) if request.htmx else redirect(url)
 
 
 @login_required

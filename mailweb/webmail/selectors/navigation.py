@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from django.urls import reverse
 
 from accounts import selectors as accounts
+from accounts.dashboard.overview import counts_for_navigation
 from delivery import selectors as delivery
-from delivery.models import DomainEvidence
 from mailweb.webmail import services
 from mailweb.webmail.models import Draft, Mailbox, Role
 
@@ -76,6 +76,7 @@ def navigation(user: User, *, path: str) -> Navigation:
     boxes = Mailbox.objects.filter(user=user).order_by("position", "name")
     drafts = Draft.objects.filter(user=user).count()
     unfinished, needs = delivery.outbox_counts(user.pk)
+    domains, alerts = counts_for_navigation(user.pk)
     return Navigation(
         mailboxes=tuple(
             _nav_mailbox(box, drafts=drafts, path=path)
@@ -83,11 +84,18 @@ def navigation(user: User, *, path: str) -> Navigation:
         ),
         account=_nav_account(user),
         path=path,
-        section=next((name for start, name in _SECTIONS if path.startswith(start)), ""),
+        section=_section(path),
         outbox_count=unfinished,
         outbox_needs=needs,
-        domains_count=DomainEvidence.objects.filter(owner=user).count(),
+        domains_count=domains,
+        alerts_count=alerts,
     )
+
+
+def _section(path: str) -> str:
+    """Return the part of the sidebar that `path` belongs to; a page below /security/ is a domain."""
+    found = next((name for start, name in _SECTIONS if path.startswith(start)), "")
+    return "domains" if found == "security" and path != "/security/" else found
 
 
 def _nav_mailbox(box: Mailbox, *, drafts: int, path: str) -> NavMailbox:

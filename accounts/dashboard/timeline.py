@@ -1,0 +1,132 @@
+"""What happened with one domain, newest first: sessions, and certificates that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from accounts.dashboard import clock
+from delivery.models import Attempt, AttemptOutcome, Source
+from delivery.policy.facts import Proof
+from delivery.policy.reasons import Reason
+from delivery.policy.words import REASONS
+
+_PROOFS = {
+    Proof.DANE_EE: "DANE-EE",
+    Proof.DANE_TA: "DANE-TA",
+    Proof.STS_PKIX: "MTA-STS and certificate",
+    Proof.PKIX: "certificate",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptLine:
+    """One line of a transcript; `is_ours` tells who spoke."""
+
+    text: str
+    is_ours: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened."""
+
+    key: str
+    when: str
+    at: datetime
+    icon: str
+    tone: str
+    """yes, bad, warn or quiet."""
+
+    title: str
+    text: str
+    reply: str = ""
+    script: tuple[ScriptLine, ...] = ()
+
+
+def timeline(attempts: Sequence[Attempt], now: datetime) -> tuple[Event, ...]:
+    """Return what `attempts`, newest first, tell."""
+    events: list[Event] = []
+    for index, attempt in enumerate(attempts):
+        events.append(_session(attempt, now))
+        changed = _changed_certificate(attempt, attempts[index + 1 :], now)
+        if changed is not None:
+            events.append(changed)
+    return tuple(events)
+
+
+def _session(attempt: Attempt, now: datetime) -> Event:
+    icon, tone, title = _result(attempt)
+    return Event(
+        key=str(attempt.uuid),
+        when=clock.full(attempt.at, now),
+        at=attempt.at,
+        icon=icon,
+        tone=tone,
+        title=title,
+        text=_details(attempt),
+        reply=attempt.reply if tone in ("bad", "warn") else "",
+        script=tuple(_line(line) for line in attempt.transcript.splitlines()),
+    )
+
+
+def _result(attempt: Attempt) -> tuple[str, str, str]:
+    """Return icon, tone and title."""
+    subject = attempt.message.subject if attempt.message else ""
+    about = f" “{subject}”" if subject else ""
+    if attempt.source == Source.PROBE:
+        return ("eye", "quiet", "Checked, nothing was sent")
+    if attempt.outcome == AttemptOutcome.DELIVERED:
+        tone = "yes" if attempt.tls_version else "warn"
+        return ("check", tone, f"Delivered{about} {_way(attempt)}")
+    if attempt.outcome == AttemptOutcome.FAILED:
+        return ("fail", "bad", f"Gave up on{about}" if about else "Gave up")
+    tone = "bad" if attempt.stopped_by else "warn"
+    return ("retry", tone, "Not handed over, to be tried again")
+
+
+def _way(attempt: Attempt) -> str:
+    if attempt.requiretls_used:
+        return "with REQUIRETLS"
+    if not attempt.tls_version:
+        return "in plain text"
+    return "over verified TLS" if attempt.verified_by else "over TLS, not verified"
+
+
+def _details(attempt: Attempt) -> str:
+    """Return server, protocol, proof and what was wrong, in one line."""
+    proofs = [_PROOFS[Proof(proof)] for proof in attempt.verified_by]
+    parts = [
+        attempt.mx,
+        attempt.tls_version.replace("TLSv", "TLS "),
+        *proofs,
+        "REQUIRETLS announced" if attempt.requiretls_offered else "",
+    ]
+    said = ", ".join(part for part in parts if part)
+    reason = REASONS[Reason(attempt.reason)]
+    return " ".join(part for part in (f"{said}." if said else "", reason) if part)
+
+
+def _line(text: str) -> ScriptLine:
+    ours = text.startswith(("C: ", "> ", ">>> "))
+    return ScriptLine(text=text, is_ours=ours)
+
+
+def _changed_certificate(attempt: Attempt, older: Sequence[Attempt], now: datetime) -> Event | None:
+    """Return an event if this session was the first to show another certificate."""
+    shown = attempt.certificate
+    earlier = [one.certificate for one in older if one.mx == attempt.mx and one.certificate]
+    if not shown or not earlier or shown["fingerprint"] == earlier[0]["fingerprint"]:
+        return None
+    until = datetime.fromisoformat(shown["not_after"])
+    return Event(
+        key=f"{attempt.uuid}-certificate",
+        when=clock.full(attempt.at, now),
+        at=attempt.at,
+        icon="key",
+        tone="quiet",
+        title="The certificate changed",
+        text=f"{attempt.mx} shows a new one from {shown['issuer']}, good until "
+        f"{until.day} {until:%B %Y}.",
+    )
