@@ -185,7 +185,7 @@ class Session:
             reply = await self.exchange(StartTls())
         except LostError as error:
             raise self._tls_broke(str(error)) from error
-        if reply.code != 220:
+        if not reply.is_positive:
             self._tls = tls.failed(reply.whole, reason=Reason.STARTTLS_NOT_SUPPORTED)
             return
         await self._shake_hands(care)
