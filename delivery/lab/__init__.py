@@ -12,11 +12,12 @@ neither Django nor the agent. What each domain does is declared in `profiles`.
 from __future__ import annotations
 
 from delivery.lab.behaviour import Profile
-from delivery.lab.mailbox import Accepted, Mailbox, TlsSeen, read_directory
-from delivery.lab.profiles import PROFILES
+from delivery.lab.mailbox import Accepted, Mailbox, TlsSeen, read_directory, read_message
+from delivery.lab.profiles import GROUPS, PROFILES
 from delivery.lab.world import Lab, LabDomain
 
 __all__ = [
+    "GROUPS",
     "PROFILES",
     "Accepted",
     "Lab",
@@ -25,4 +26,5 @@ __all__ = [
     "Profile",
     "TlsSeen",
     "read_directory",
+    "read_message",
 ]

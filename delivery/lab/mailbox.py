@@ -51,6 +51,11 @@ class Accepted:
         return any(one.upper() == "REQUIRETLS" for one in self.mail_parameters)
 
     @property
+    def uuid(self) -> uuid.UUID:
+        """Its id, as addresses of pages have it."""
+        return uuid.UUID(self.id)
+
+    @property
     def domain(self) -> str:
         """The domain of its first recipient."""
         return self.recipients[0].rpartition("@")[2] if self.recipients else ""

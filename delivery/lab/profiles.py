@@ -452,15 +452,17 @@ _NOWHERE = (
     ),
 )
 
-PROFILES: dict[str, Profile] = {
-    profile.name: profile
-    for profile in (
-        *_OPPORTUNISTIC,
-        *_WITH_STS,
-        *_WITH_DNSSEC,
-        *_WITH_REQUIRETLS,
-        *_STRICT,
-        *_NOWHERE,
-    )
+GROUPS: dict[str, tuple[Profile, ...]] = {
+    "TLS without a policy": _OPPORTUNISTIC,
+    "MTA-STS": _WITH_STS,
+    "DNSSEC and DANE": _WITH_DNSSEC,
+    "REQUIRETLS": _WITH_REQUIRETLS,
+    "Servers with rules of their own": _STRICT,
+    "Names that lead nowhere, or not straight": _NOWHERE,
 }
-"""Every domain of the lab, in the order in which lists show them."""
+"""Every domain of the lab under a heading, in the order in which pages show them."""
+
+PROFILES: dict[str, Profile] = {
+    profile.name: profile for group in GROUPS.values() for profile in group
+}
+"""Every domain of the lab by name, in the same order."""

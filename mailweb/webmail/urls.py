@@ -6,6 +6,7 @@ from django.urls import path
 
 from mailweb.webmail.views import mailboxes, message
 from mailweb.webmail.views.counts import counts
+from mailweb.webmail.views.lab import lab, lab_message
 from mailweb.webmail.views.parts import parts
 from mailweb.webmail.views.pending import pending
 
@@ -41,6 +42,7 @@ urlpatterns = [
     path("mail/undo/<str:token>/", mailboxes.undo_move, name="undo-move"),
     path("mail/<slug:slug>/", mailboxes.mailbox, name="mailbox"),
     path("mail/<slug:slug>/change/", mailboxes.change_messages, name="change-messages"),
-    path("lab/", pending, name="lab"),
+    path("lab/", lab, name="lab"),
+    path("lab/<uuid:key>/", lab_message, name="lab-message"),
     path("parts/", parts, name="parts"),
 ]

@@ -31,7 +31,7 @@ def environment(data_dir: Path) -> dict[str, str]:
 
 def run(*arguments: str, data_dir: Path) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
-    return subprocess.run(  # noqa: S603  # our own command
+    return subprocess.run(  # our own command
         command(*arguments),
         env=environment(data_dir),
         capture_output=True,
@@ -44,7 +44,7 @@ def run(*arguments: str, data_dir: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A running `manage.py lab --json`, with the arguments of the test's `parametrize`."""
-    with subprocess.Popen(  # noqa: S603  # our own command
+    with subprocess.Popen(  # our own command
         command("--json", *request.param),
         env=environment(tmp_path),
         stdout=subprocess.PIPE,
