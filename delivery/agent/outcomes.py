@@ -138,7 +138,7 @@ def nothing_tried(facts: DomainFacts) -> Outcome:
 
 
 def _with_detail(sentence: str, detail: str) -> str:
-    return f"{sentence}: {detail}." if detail else f"{sentence}."
+    return f"{sentence}: {detail.rstrip('.')}." if detail else f"{sentence}."
 
 
 def _deferred(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import struct
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from tests.fakes.certificates import Leaf
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """A reply, and what follows it: nothing, "close", "reset" (RST), or "silence" for ever."""
+    """A reply, and what follows it: nothing, "close" (FIN), "reset" (RST) or "silence" for ever."""
 
     text: str = ""
     then: str = ""
@@ -135,12 +136,12 @@ class SmtpServer:
     async def _take_content(
         self, talk: Conversation, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
-        content = b""
+        content = bytearray()
         while (line := await reader.readline()) != b".\r\n":
             if not line:
                 return False
             content += line.removeprefix(b".")
-        talk.contents.append(content)
+        talk.contents.append(bytes(content))
         return await self._say(self._reply(".", "250 2.0.0 taken"), reader, writer)
 
     async def _start_tls(self, talk: Conversation, writer: asyncio.StreamWriter) -> None:
@@ -181,7 +182,12 @@ class SmtpServer:
             await writer.drain()
         if then == "silence":
             await asyncio.Event().wait()
+        if then == "close" and writer.can_write_eof():
+            writer.write_eof()
+            await reader.read()
         if then == "reset":
             # Linger of zero seconds: the system sends RST instead of FIN.
-            writer.get_extra_info("socket").setsockopt(1, 13, struct.pack("ii", 1, 0))
+            writer.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
         return not then

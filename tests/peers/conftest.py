@@ -33,7 +33,7 @@ class Net:
         self.ca_file.write_bytes(ROOT.pem)
         self.port = 0
         self.sts_port = 443
-        self.time_scale = 0.01
+        self.time_scale = 0.1
         self.options: dict[str, Any] = {}
         self._stack = stack
         self._agent: Agent | None = None
