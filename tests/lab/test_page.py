@@ -30,6 +30,12 @@ def test_without_demo_there_is_no_such_page(as_alice: Client, settings: Settings
     assert as_alice.get(f"/lab/{uuid4()}/").status_code == 404
 
 
+def test_the_sidebar_leads_to_it_in_demo_mode_only(as_alice: Client, settings: Settings):
+    for is_demo in (True, False):
+        settings.DEMO = is_demo
+        assert (b'href="/lab/"' in as_alice.get("/mail/inbox/").content) == is_demo
+
+
 def test_stranger_has_to_log_in(client: Client, db: None, box: Mailbox):
     assert client.get("/lab/").status_code == 302
 

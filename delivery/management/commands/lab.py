@@ -86,7 +86,7 @@ class Command(BaseCommand):
             self.stdout.flush()
             await stopped.wait()
             summary = lab.summary()
-        if as_json or lab.discards:
+        if lab.discards:
             self.stdout.write(json.dumps({"summary": summary}))
 
 

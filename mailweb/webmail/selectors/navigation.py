@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.urls import reverse
 
 from accounts import selectors as accounts
@@ -23,6 +24,7 @@ _SECTIONS = (
     ("/settings/pledges/", "pledges"),
     ("/settings/", "settings"),
     ("/mail/", "mail"),
+    ("/lab/", "lab"),
 )
 
 
@@ -62,6 +64,7 @@ class Navigation:
     outbox_needs: int = 0
     domains_count: int = 0
     alerts_count: int = 0
+    has_lab: bool = False
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to show."""
@@ -89,6 +92,7 @@ def navigation(user: User, *, path: str) -> Navigation:
         outbox_needs=needs,
         domains_count=domains,
         alerts_count=alerts,
+        has_lab=settings.DEMO,
     )
 
 
