@@ -84,17 +84,19 @@ class Run:
         self._print(self._welcome)
 
     def _show(self, name: str, line: str) -> None:
-        if name == "lab" and line.startswith('{"environment"'):
-            self._learn_the_lab(json.loads(line)["environment"])
+        if name == "lab" and line.startswith("{"):  # what it says to programs, not to people
+            self._learn_the_lab(json.loads(line))
         elif settings.LOG_FORMAT == "json":
             self._print(line)
-        else:
+        elif line:
             self._print(f"{name:8} | {line}")
 
-    def _learn_the_lab(self, environment: dict[str, str]) -> None:
+    def _learn_the_lab(self, said: dict[str, Any]) -> None:
+        """Take over how the lab is reached; those who knew another one start again."""
+        environment = said.get("environment", {})
         known = self._supervisor.environment
-        if any(known.get(name) != str(value) for name, value in environment.items()):
-            known.update({name: str(value) for name, value in environment.items()})
+        if any(known.get(name) != value for name, value in environment.items()):
+            known.update(environment)
             self._supervisor.restart(["web", "delivery", "default"])
         self._lab_is_up.set()
 

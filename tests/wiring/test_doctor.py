@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from django.core.management import call_command
+
+from delivery.agent.config import AgentConfig
+from delivery.lab import Lab
+from mailweb.diagnosis import Grade, machine, network
+from tests.fakes.resolver import FakeResolver
+from tests.services import free_port
+
+if TYPE_CHECKING:
+    from pytest_django.fixtures import Settings
+
+SIGNED_ROOT = {"SOA .": ["a.root-servers.test"]}
+CONFIG = AgentConfig(hostname="mail.mailweb.example", time_scale=0.1)
+OWN = {
+    "A mail.mailweb.example": ["192.0.2.1"],
+    "PTR 1.2.0.192.in-addr.arpa.": ["mail.mailweb.example"],
+}
+
+
+async def test_resolver_that_validates_is_fine() -> None:
+    found = await network.resolver(FakeResolver(SIGNED_ROOT, secure=["."]))
+    assert (found.grade, found.remedy) == (Grade.OK, "")
+
+
+async def test_resolver_that_does_not_validate_means_no_dane() -> None:
+    found = await network.resolver(FakeResolver(SIGNED_ROOT, validates=False))
+    assert found.grade is Grade.WARN
+    assert "DANE" in found.remedy
+
+
+async def test_resolver_that_is_silent_is_a_failure() -> None:
+    found = await network.resolver(FakeResolver({}, silent=["SOA ."]))
+    assert found.grade is Grade.FAIL
+
+
+async def test_own_name_points_both_ways() -> None:
+    found = await network.own_name(FakeResolver(OWN), CONFIG)
+    assert found.grade is Grade.OK
+
+
+@pytest.mark.parametrize(
+    ("records", "words"),
+    [({}, "no address"), ({"A mail.mailweb.example": ["192.0.2.1"]}, "does not point back")],
+    ids=["no address", "no reverse name"],
+)
+async def test_own_name_that_others_will_doubt(records: dict[str, list[str]], words: str) -> None:
+    found = await network.own_name(FakeResolver(records), CONFIG)
+    assert found.grade is Grade.WARN
+    assert words in found.sentence
+
+
+async def test_name_without_a_domain_is_no_name() -> None:
+    found = await network.own_name(FakeResolver({}), replace(CONFIG, hostname="localhost"))
+    assert found.grade is Grade.WARN
+
+
+async def test_way_out_ends_at_a_greeting() -> None:
+    async with Lab(profiles=["plain"]) as lab:
+        [(host, address)] = lab.domains["plain.test"].hosts
+        resolver = FakeResolver({"MX plain.test": [f"10 {host}"], f"A {host}": [address]})
+        found = await network.way_out(
+            resolver, replace(CONFIG, smtp_port=lab.smtp_port), "plain.test"
+        )
+    assert found.grade is Grade.OK
+    assert f"{host} answers on port {lab.smtp_port}: 220 " in found.sentence
+
+
+async def test_closed_way_out_is_a_failure() -> None:
+    resolver = FakeResolver(
+        {"MX plain.test": ["10 mx.plain.test"], "A mx.plain.test": ["127.0.0.9"]}
+    )
+    found = await network.way_out(resolver, replace(CONFIG, smtp_port=free_port()), "plain.test")
+    assert found.grade is Grade.FAIL
+    assert "connection refused" in found.sentence
+
+
+async def test_way_out_is_not_judged_without_a_server_to_reach() -> None:
+    found = await network.way_out(FakeResolver({}), CONFIG, "nowhere.test")
+    assert found.grade is Grade.WARN
+
+
+def test_data_directory_is_private(settings: Settings, tmp_path: Path) -> None:
+    settings.DATA_DIR = tmp_path
+    tmp_path.chmod(0o755)
+    assert machine.data_directory().grade is Grade.WARN
+    tmp_path.chmod(0o700)
+    assert machine.data_directory().grade is Grade.OK
+    settings.DATA_DIR = tmp_path / "missing"
+    assert machine.data_directory().grade is Grade.FAIL
+
+
+@pytest.mark.django_db
+def test_database_without_its_tables_is_a_failure() -> None:
+    call_command("migrate", "webmail", "zero", fake=True, verbosity=0)
+    found = machine.database()
+    assert found.grade is Grade.FAIL
+    assert "migrate" in found.remedy
+
+
+def test_broker_is_asked(settings: Settings) -> None:
+    assert machine.broker().grade is Grade.OK
+
+
+def test_live_updates_without_a_web_process_are_missed(settings: Settings, tmp_path: Path) -> None:
+    settings.REDIS_URL, settings.DATA_DIR = "", tmp_path
+    assert machine.live_updates().grade is Grade.WARN
+
+
+def test_unreachable_redis_is_a_failure(settings: Settings) -> None:
+    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    assert machine.live_updates().grade is Grade.FAIL
+
+
+def test_file_of_authorities_without_one_is_a_failure(settings: Settings, tmp_path: Path) -> None:
+    settings.TLS_CA_FILE = str(tmp_path / "roots.pem")
+    assert machine.certificate_authorities().grade is Grade.FAIL
+    Path(settings.TLS_CA_FILE).write_text("nothing", encoding="ascii")
+    assert machine.certificate_authorities().grade is Grade.FAIL
+
+
+def test_demo_is_never_called_fit_for_the_public(settings: Settings) -> None:
+    settings.DEMO = True
+    assert machine.deployment().grade is Grade.WARN
+
+
+@pytest.mark.django_db
+def test_doctor_prints_every_finding_and_exits_with_one(settings: Settings) -> None:
+    settings.DNS_RESOLVERS = ["127.0.0.1:9"]
+    printed, document = StringIO(), StringIO()
+    with pytest.raises(SystemExit, match="1"):
+        call_command("doctor", stdout=printed)
+    with pytest.raises(SystemExit, match="1"):
+        call_command("doctor", "--json", stdout=document)
+    findings = json.loads(document.getvalue())["findings"]
+    assert [one["name"] for one in findings if one["grade"] == "fail"] == ["resolver"]
+    assert "fail  resolver: DNS does not work" in printed.getvalue()
