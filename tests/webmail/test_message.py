@@ -116,7 +116,7 @@ def test_frame_is_clean_and_has_its_own_policy(as_alice, html_message):
 
 def test_remote_pictures_are_shown_only_when_asked_for(as_alice, html_message):
     page = as_alice.get(url("message", html_message)).content.decode()
-    assert "2 pictures lie on other servers." in page
+    assert "2 remote pictures are not shown." in page
     assert "pictures=remote" in page
     asked = as_alice.get(url("message", html_message), {"pictures": "remote"}).content.decode()
     assert "Show remote pictures" not in asked

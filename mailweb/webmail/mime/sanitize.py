@@ -70,7 +70,7 @@ _FUNCTION = re.compile(r"([A-Za-z-]*)\(")
 _FUNCTIONS = frozenset({"rgb", "rgba", "hsl", "hsla"})
 _NEGATIVE = re.compile(r"(?:^|[\s,(])-\s*[.\d]")
 _PICTURE = re.compile(r"data:image/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/=\s]*")
-_BODY = re.compile(r"<(/?)body\b", re.IGNORECASE)
+_BODY = re.compile(r"<(/?)body\b(?:[^<>]*?\bbgcolor\s*=\s*[\"']?(#?\w{1,20}))?", re.IGNORECASE)
 
 _FRAME = (
     "<!doctype html>\n"
@@ -80,7 +80,8 @@ _FRAME = (
     "html{color-scheme:light;background:#fff}"
     "body{margin:0;padding:16px;font:16px/1.5 system-ui,sans-serif;color:#191c23;"
     "overflow-wrap:anywhere}"
-    "img{max-width:100%;height:auto}table{max-width:100%}pre{white-space:pre-wrap}"
+    "img{max-width:100%;height:auto}img:not([src]){border:1px dashed #85837b;color:#62676f}"
+    "table{max-width:100%}pre{white-space:pre-wrap}"
     "blockquote{margin:0 0 0 8px;padding-left:12px;border-left:2px solid #d8d5cc}"
     "a{color:#2b489b}"
     "</style></head><body>"
@@ -110,8 +111,7 @@ def examine(html: str, *, allow_remote: bool, cid_urls: Mapping[str, str]) -> Cl
         return Cleaned(html=f"<pre>{escape(text.from_html(html))}</pre>", remote_pictures=0)
     pictures = _Pictures(allow_remote=allow_remote, cid_urls=cid_urls)
     cleaned = nh3.clean(
-        # The body's own colours matter, but a fragment has no body.
-        _BODY.sub(r"<\1div", html),
+        _BODY.sub(_body_as_div, html),
         tags=_TAGS,
         clean_content_tags=_REMOVED_WHOLE,
         attributes=_ATTRIBUTES,
@@ -141,6 +141,15 @@ def policy(*, parts_url: str, allow_remote: bool) -> str:
         " default-src 'none'; style-src 'unsafe-inline';"
         f" img-src data: {parts_url}{remote};"
         " form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
+    )
+
+
+def _body_as_div(body: re.Match[str]) -> str:
+    """Keep the body's own colours: a fragment has no body, and a div no `bgcolor`."""
+    slash, colour = body.groups()
+    kept = re.sub("(?i)^<body", "<div", body[0])
+    return (
+        "</div" if slash else f'<div style="background-color:{colour}">{kept}' if colour else kept
     )
 
 

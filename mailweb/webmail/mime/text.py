@@ -105,14 +105,15 @@ def blocks(text: str) -> tuple[Block, ...]:
     for line in text.split("\n"):
         quote = _QUOTE.match(line)
         level = quote[0].count(">") if quote else 0
-        if level != depth or not line.strip():
+        if level != depth or not line[quote.end() if quote else 0 :].strip():
             close()
         depth = level
         if line.rstrip() == "--" and not level:
             close()
             is_signature = True
             continue
-        gathered.append(line[quote.end() :] if quote else line)
+        if gathered or line[quote.end() if quote else 0 :].strip():
+            gathered.append(line[quote.end() :] if quote else line)
     close()
     return tuple(found)
 

@@ -226,7 +226,7 @@ def _answered(message: Message, parsed: ParsedMessage, own: Collection[str]) -> 
 
 def _is_for_several(message: Message, own: Collection[str]) -> bool:
     """Tell whether Reply to all would reach anybody whom Reply does not."""
-    others = {pair[1].lower() for pair in (*message.to, *message.cc) if pair[1]} - {*own}
-    return len(others | {message.sender_address.lower()}) > 1 + (
-        message.sender_address.lower() in own
-    )
+    if message.sender_address.lower() in own:
+        return bool(message.cc)
+    others = {pair[1].lower() for pair in (*message.to, *message.cc) if pair[1]}
+    return bool(others - {*own, message.sender_address.lower()})

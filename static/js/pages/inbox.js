@@ -26,20 +26,6 @@ function open(row) {
   htmx.ajax("GET", row.href, { target: "#reader", swap: "outerHTML" });
 }
 
-function countChosen() {
-  const all = ticks();
-  const number = all.filter((tick) => tick.checked).length;
-  const words = document.querySelector("[data-chosen]");
-  if (words) {
-    words.textContent = `${number} chosen`;
-  }
-  const everything = document.querySelector("[data-choose-all]");
-  if (everything) {
-    everything.checked = number > 0 && number === all.length;
-    everything.indeterminate = number > 0 && number < all.length;
-  }
-}
-
 document.addEventListener("click", (event) => {
   const row = event.target.closest?.("[data-row]");
   const isPlain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button);
@@ -47,13 +33,6 @@ document.addEventListener("click", (event) => {
     event.preventDefault();
     open(row);
   }
-});
-
-document.addEventListener("change", (event) => {
-  if (event.target.matches("[data-choose-all]")) {
-    ticks().forEach((tick) => (tick.checked = event.target.checked));
-  }
-  countChosen();
 });
 
 document.addEventListener("keydown", (event) => {
@@ -79,7 +58,6 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target.id === "message-list") {
     chosen.forEach((id) => document.getElementById(id)?.click());
-    countChosen();
   } else if (event.detail.target.id === "reader") {
     panes()?.classList.add("panes--reading");
     if (matchMedia("(max-width: 1179px)").matches) {

@@ -231,6 +231,7 @@ def test_links_open_elsewhere_and_say_nothing_of_us():
 
 def test_body_colours_survive():
     assert "background-color:#000" in clean('<body style="background-color:#000">a</body>')
+    assert "background-color:#eee" in clean('<body link="x" bgcolor="#eee" text="y">a</body>')
 
 
 def test_policy_of_the_frame_forbids_everything_but_its_own_pictures():

@@ -22,7 +22,12 @@ def test_paragraphs_quotes_and_signature_are_told_apart():
         (0, False),
         (0, True),
     ]
-    assert shape("Yes.\nSure.")[0] == (0, "Yes.\nSure.")
+    assert shape("Yes.\n\n\nSure.\nOf course.\n> a\n>\n> b") == [
+        (0, "Yes."),
+        (0, "Sure.\nOf course."),
+        (1, "a"),
+        (1, "b"),
+    ]
 
 
 @pytest.mark.parametrize(
