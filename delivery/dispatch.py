@@ -115,7 +115,7 @@ class Drain:
             self._news.clear()
             claimed = await self._claim(agent) if self._room() else 0
             await self._flush()
-            if claimed or self._tasks or self._finished:
+            if claimed or self._tasks or self._finished or self._lost:
                 last_work = self._loop_time()
             elif await self._may_stop(last_work):
                 return
@@ -177,10 +177,12 @@ class Drain:
     async def _deliver(self, agent: Agent, lease: uuid.UUID, job: Job) -> None:
         """Run one job. The task boundary: what we did not foresee is our bug, and temporary."""
         try:
-            self._finished.append((lease, await agent.deliver(job)))
+            report = await agent.deliver(job)
         except Exception:
             logger.exception("delivery broke", extra={"domain": job.domain})
             self._lost.append((lease, job))
+        else:
+            self._finished.append((lease, report))
         if len(self._finished) >= self.config.batch:
             self._news.set()
 

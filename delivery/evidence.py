@@ -16,7 +16,13 @@ from django.db import connection
 from delivery import events, stored
 from delivery.agent.job import AttemptReport, HostAttempt
 from delivery.models import Attempt, DomainEvidence, Recipient, RecipientAttempt, Source
-from delivery.policy.facts import CertificateFacts, DomainFacts, Starttls, StsMode
+from delivery.policy.facts import (
+    CertificateFacts,
+    DomainFacts,
+    Starttls,
+    StsMode,
+    proves_server,
+)
 from delivery.policy.modes import Mode
 from delivery.policy.outcome import Outcome, Result
 from delivery.policy.record import DomainRecord, Observation
@@ -87,14 +93,14 @@ def _fold(by_domain: dict[tuple[int, str], list[_Entry]]) -> None:
         row = rows.get((owner_id, domain))
         record = stored.record_from(row) if row else DomainRecord(domain=domain)
         for entry in sorted(entries, key=lambda one: one.attempt.started_at):
-            record = record.after(observation(entry.attempt))
+            record = record.after(observation(entry.attempt, entry.facts))
         DomainEvidence.objects.update_or_create(
             owner_id=owner_id, domain=domain, defaults=stored.columns_of(record)
         )
         events.publish(owner_id, events.DOMAIN_CHANGED, domain=domain)
 
 
-def observation(attempt: HostAttempt) -> Observation:
+def observation(attempt: HostAttempt, facts: DomainFacts) -> Observation:
     """Return what one attempt adds to a domain's record."""
     evidence = attempt.evidence
     return Observation(
@@ -103,7 +109,8 @@ def observation(attempt: HostAttempt) -> Observation:
         starttls=evidence.tls.starttls if evidence else Starttls.UNKNOWN,
         is_encrypted=evidence.tls.is_encrypted if evidence else False,
         offers_requiretls=evidence.offers_requiretls if evidence else False,
-        proofs=evidence.tls.proofs if evidence else frozenset(),
+        is_proven=evidence is not None
+        and proves_server(evidence.tls.proofs, facts.dnssec, evidence.tls.reason),
         reason=evidence.tls.reason if evidence else attempt.outcome.reason,
         stopped_by=attempt.stopped_by,
         delivered=any(one.outcome.result is Result.DELIVERED for one in attempt.results),

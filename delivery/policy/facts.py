@@ -161,6 +161,17 @@ class Proof(StrEnum):
     PKIX = "pkix"
 
 
+def proves_server(proofs: frozenset[Proof], mx: Dnssec, reason: Reason) -> bool:
+    """Return whether `proofs` tie the server to the recipient's domain.
+
+    A trusted certificate for the MX name does so only if that name came over secure DNS (who can
+    forge the MX answer can have a certificate for the name in it), and if nothing that the
+    domain publishes says otherwise: `reason` is empty.
+    """
+    certified = Proof.PKIX in proofs and mx is Dnssec.SECURE and reason is Reason.NONE
+    return certified or bool(proofs - {Proof.PKIX})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateFacts:
     """The certificate a server showed, as people can check it."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from delivery.policy.facts import Proof, Starttls
+from delivery.policy.facts import Starttls
 from delivery.policy.reasons import Reason
 
 
@@ -67,7 +67,9 @@ class Observation:
     starttls: Starttls
     is_encrypted: bool = False
     offers_requiretls: bool = False
-    proofs: frozenset[Proof] = frozenset()
+    is_proven: bool = False
+    """Whether what the server showed ties it to the domain (`proves_server`)."""
+
     reason: Reason = Reason.NONE
     stopped_by: Mechanism = Mechanism.NONE
     """Set when TLS or a policy about it kept the message from being handed over."""
@@ -85,7 +87,7 @@ class DomainRecord:
     last_host: str = ""
     starttls: Track = Track()
     proven: Track = Track()
-    """Whether encrypted sessions proved who answered, by any means."""
+    """Whether encrypted sessions proved who answered."""
 
     requiretls: Track = Track()
     last_delivered_at: datetime | None = None
@@ -118,7 +120,7 @@ def _with_session(record: DomainRecord, seen: Observation) -> DomainRecord:
     if seen.starttls is not Starttls.FAILED:
         requiretls = requiretls.after(Seen.YES if seen.offers_requiretls else Seen.NO, seen.at)
     if seen.is_encrypted:
-        proven = proven.after(Seen.YES if seen.proofs else Seen.NO, seen.at)
+        proven = proven.after(Seen.YES if seen.is_proven else Seen.NO, seen.at)
     return replace(
         record,
         first_seen_at=record.first_seen_at or seen.at,
@@ -138,7 +140,7 @@ def _with_result(record: DomainRecord, seen: Observation) -> DomainRecord:
             record,
             last_delivered_at=seen.at,
             deliveries=record.deliveries + 1,
-            verified_deliveries=record.verified_deliveries + bool(seen.proofs),
+            verified_deliveries=record.verified_deliveries + seen.is_proven,
             stopped_by=Mechanism.NONE,
             stopped_since=None,
             stops=0,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from delivery.policy.facts import DnsFailure, DomainFacts
+from delivery.policy.facts import DnsFailure, Dnssec, DomainFacts
 from delivery.policy.modes import Order
 from delivery.policy.outcome import Result
 from delivery.policy.record import DomainRecord, Mechanism, Seen, Track
@@ -71,8 +71,9 @@ def foresee(
     if not demands:
         return _refused([gate for gate in gates if isinstance(gate, Refusal)])
     record = record or DomainRecord(domain=facts.domain)
+    is_lenient = order.sender.accepts_pkix and facts.dnssec is not Dnssec.SECURE
     return min(
-        (_with_evidence(one, record, now) for one in demands),
+        (_with_evidence(one, record, now, is_lenient=is_lenient) for one in demands),
         key=lambda forecast: _WEAKEST_FIRST.index(forecast.way),
     )
 
@@ -103,8 +104,13 @@ def _refused(refusals: list[Refusal]) -> Forecast:
     )
 
 
-def _with_evidence(demanded: Demand, record: DomainRecord, now: datetime) -> Forecast:
-    """Judge one host's demand by what earlier sessions showed."""
+def _with_evidence(
+    demanded: Demand, record: DomainRecord, now: datetime, *, is_lenient: bool
+) -> Forecast:
+    """Judge one host's demand by what earlier sessions showed.
+
+    `is_lenient`: a certificate alone is accepted, although records count it as no proof.
+    """
     if demanded.by is not Mechanism.NONE and record.stopped_by is demanded.by:
         return Forecast(
             way=Way.NOT_SENT,
@@ -115,7 +121,7 @@ def _with_evidence(demanded: Demand, record: DomainRecord, now: datetime) -> For
     if demanded.requiretls:
         return _requiretls(record, now)
     if demanded.tls is Tls.PROVEN:
-        return _proven(demanded, record, now)
+        return _proven(demanded, record, now, is_lenient=is_lenient)
     if demanded.tls is Tls.ENCRYPTED:
         return _encrypted(record, now)
     return _opportunistic(record, now)
@@ -146,7 +152,7 @@ def _requiretls(record: DomainRecord, now: datetime) -> Forecast:
     )
 
 
-def _proven(demanded: Demand, record: DomainRecord, now: datetime) -> Forecast:
+def _proven(demanded: Demand, record: DomainRecord, now: datetime, *, is_lenient: bool) -> Forecast:
     """DANE and MTA-STS are insisted on; a certificate alone is as good as its last session."""
     if demanded.by is Mechanism.DANE:
         return Forecast(way=Way.VERIFIED, sentence="DANE is insisted on.")
@@ -155,7 +161,8 @@ def _proven(demanded: Demand, record: DomainRecord, now: datetime) -> Forecast:
     state = known(record.proven, now).state
     if state is Seen.YES:
         return Forecast(way=Way.VERIFIED, sentence="A valid certificate is insisted on.")
-    if state is Seen.NO or known(record.starttls, now).state in (Seen.NO, Seen.FAILED):
+    has_no_tls = known(record.starttls, now).state in (Seen.NO, Seen.FAILED)
+    if has_no_tls or (state is Seen.NO and not is_lenient):
         return Forecast(
             way=Way.NOT_SENT,
             sentence=f"{record.domain} did not prove who it is when it was last asked.",
@@ -183,6 +190,10 @@ def _encrypted(record: DomainRecord, now: datetime) -> Forecast:
 
 def _opportunistic(record: DomainRecord, now: datetime) -> Forecast:
     state = known(record.starttls, now).state
+    if state is Seen.YES and known(record.proven, now).state is Seen.YES:
+        return Forecast(
+            way=Way.VERIFIED, sentence="It proved who it is last time. Nothing insists on it."
+        )
     if state is Seen.YES:
         return Forecast(
             way=Way.TLS, sentence="Encrypted, to whoever answers. Nothing insists on it."

@@ -9,8 +9,9 @@ from typing import Any
 
 from delivery.models import SETTLED_STATES, Attempt, OutboundMessage, Recipient, State
 from delivery.policy import words
-from delivery.policy.facts import Proof, Starttls
+from delivery.policy.facts import Dnssec, Proof, Starttls, proves_server
 from delivery.policy.modes import Mode
+from delivery.policy.reasons import Reason
 from delivery.policy.verdict import Way
 from delivery.policy.words import WireView
 
@@ -92,7 +93,10 @@ def _way(copy: Recipient) -> Way:
         return Way.REQUIRETLS
     if not attempt.tls_version:
         return Way.PLAIN
-    return Way.VERIFIED if attempt.verified_by else Way.TLS
+    proofs = frozenset(Proof(one) for one in attempt.verified_by)
+    insisted = attempt.mode == Mode.VERIFIED
+    proven = insisted or proves_server(proofs, Dnssec(attempt.dnssec), Reason(attempt.reason))
+    return Way.VERIFIED if proven else Way.TLS
 
 
 _TRAVELLED = {

@@ -11,7 +11,6 @@ from delivery.policy.facts import (
     ALL_PARTS,
     Dnssec,
     Part,
-    Proof,
     Starttls,
     StsFacts,
     StsMode,
@@ -50,7 +49,7 @@ def test_parts_show_as_they_arrive():
 
 
 def test_the_best_server_has_five_whole_bars():
-    known = record(seen(requiretls=True, proofs=frozenset({Proof.DANE_EE})))
+    known = record(seen(requiretls=True, is_proven=True))
     world = facts(host(TlsaState.USABLE), sts=ENFORCE)
     assert words(known, world) == ["Yes", "Enforced", "Signed", "Matches", "Yes"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from delivery.policy.choice import Case, choose
-from delivery.policy.facts import Proof, Starttls
+from delivery.policy.facts import Starttls
 from delivery.policy.modes import BrokenTls, Mode, PledgeKind, SenderPolicy
 from delivery.policy.record import Mechanism
 from delivery.policy.verdict import Way
 from tests.unit.policy.worlds import BARE, DANE, NOW, STS, record, seen
 
-ANNOUNCED = record(seen(requiretls=True, proofs=frozenset({Proof.DANE_EE})))
+ANNOUNCED = record(seen(requiretls=True, is_proven=True))
 STOPPED = record(seen(requiretls=True, stopped_by=Mechanism.DANE))
 
 

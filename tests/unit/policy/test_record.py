@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from delivery.policy.facts import Proof, Starttls
+from delivery.policy.facts import Starttls
 from delivery.policy.record import DomainRecord, Mechanism, Seen
 from tests.unit.policy.worlds import NOW, record, seen
 
@@ -48,5 +48,5 @@ def test_how_long_mail_has_been_stopped_is_counted_from_the_first_time():
 
 
 def test_verified_deliveries_are_counted_apart():
-    known = record(seen(), seen(proofs=frozenset({Proof.DANE_EE})))
+    known = record(seen(), seen(is_proven=True))
     assert (known.deliveries, known.verified_deliveries, known.proven.state) == (2, 1, Seen.YES)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from delivery.policy.facts import ALL_PARTS, DnsFailure, Part, Proof, Starttls, TlsaState
+from delivery.policy.facts import ALL_PARTS, DnsFailure, Part, Starttls, TlsaState
 from delivery.policy.modes import Mode, Order, SenderPolicy
 from delivery.policy.record import Mechanism
 from delivery.policy.verdict import Way, foresee
@@ -19,7 +19,7 @@ NEVER_PLAIN = Order(sender=SenderPolicy(allows_plain_text=False))
 TLS_SEEN = record(seen())
 PLAIN_SEEN = record(seen(starttls=Starttls.NOT_OFFERED))
 BROKEN_SEEN = record(seen(starttls=Starttls.FAILED, delivered=False))
-ANNOUNCED = record(seen(requiretls=True, proofs=frozenset({Proof.DANE_EE})))
+ANNOUNCED = record(seen(requiretls=True, is_proven=True))
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ ANNOUNCED = record(seen(requiretls=True, proofs=frozenset({Proof.DANE_EE})))
         (NEVER_PLAIN, BARE, None, Way.UNKNOWN),
         (VERIFIED, BARE, None, Way.UNKNOWN),
         (VERIFIED, BARE, TLS_SEEN, Way.NOT_SENT),
-        (VERIFIED, BARE, record(seen(proofs=frozenset({Proof.PKIX}))), Way.VERIFIED),
+        (VERIFIED, BARE, record(seen(is_proven=True)), Way.VERIFIED),
         (REQUIRETLS, DANE, None, Way.UNKNOWN),
         (REQUIRETLS, DANE, TLS_SEEN, Way.NOT_SENT),
         (REQUIRETLS, DANE, ANNOUNCED, Way.REQUIRETLS),

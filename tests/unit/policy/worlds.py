@@ -56,7 +56,7 @@ def seen(
     days_ago: float = 1,
     starttls: Starttls = Starttls.OFFERED,
     requiretls: bool = False,
-    proofs: frozenset[Proof] = frozenset(),
+    is_proven: bool = False,
     stopped_by: Mechanism = Mechanism.NONE,
     delivered: bool = True,
 ) -> Observation:
@@ -66,7 +66,7 @@ def seen(
         starttls=starttls,
         is_encrypted=starttls is Starttls.OFFERED,
         offers_requiretls=requiretls,
-        proofs=proofs,
+        is_proven=is_proven,
         stopped_by=stopped_by,
         delivered=delivered and stopped_by is Mechanism.NONE,
     )

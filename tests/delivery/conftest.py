@@ -1,0 +1,40 @@
+"""The queue worked off against the lab."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from delivery import dispatch
+from delivery.agent.clock import SystemClock
+from delivery.config import DeliveryConfig
+from delivery.dispatch import DrainReport
+from delivery.lab.world import Lab
+from tests.labs import running_lab
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """All profiles, with hosts that are slow only a little."""
+    with running_lab() as lab:
+        yield lab
+
+
+@pytest.fixture
+def drain(lab: Lab, settings) -> Callable[[], DrainReport]:
+    """Work the queue off in this process."""
+    for name, value in lab.environment.items():
+        whole = name.endswith("_PORT")
+        setattr(settings, name, int(value) if whole else value)
+    settings.DNS_RESOLVERS = [lab.environment["DNS_RESOLVERS"]]
+
+    def run() -> DrainReport:
+        config = DeliveryConfig.from_settings()
+        config = replace(config, agent=replace(config.agent, time_scale=0.1))
+        report = dispatch.drain(config=config, clock=SystemClock(), once=True)
+        assert report is not None
+        return report
+
+    return run
