@@ -179,10 +179,32 @@ _WITH_DNSSEC = (
         hosts=(Host(smtp=Smtp(tls=Tls(showing=Showing.PRIVATE))),),
     ),
     Profile(
+        name="dane-expired",
+        description="Publishes its key in DANE records (3 1 1), so it does not matter that its "
+        "certificate has expired.",
+        signing=Signing.SIGNED,
+        records=(*_ORDINARY, _TLSA),
+        hosts=(Host(smtp=Smtp(tls=Tls(showing=Showing.EXPIRED))),),
+    ),
+    Profile(
+        name="dane-rollover",
+        description="Publishes two DANE records, for its next key and for the one it uses.",
+        signing=Signing.SIGNED,
+        records=(*_ORDINARY, "_25._tcp.mx TLSA 3 1 1 {wrong}", _TLSA),
+        hosts=(Host(smtp=Smtp(tls=_SELF_SIGNED)),),
+    ),
+    Profile(
         name="dane-mismatch",
         description="Publishes DANE records that do not match the certificate of its host.",
         signing=Signing.SIGNED,
         records=(*_ORDINARY, "_25._tcp.mx TLSA 3 1 1 {wrong}"),
+    ),
+    Profile(
+        name="dane-mismatch-sts",
+        description="Fits its MTA-STS policy but not its DANE records, and DANE comes first.",
+        signing=Signing.SIGNED,
+        records=(*_ORDINARY, *_STS, "_25._tcp.mx TLSA 3 1 1 {wrong}"),
+        sts=Sts(),
     ),
     Profile(
         name="dane-unusable",
@@ -207,7 +229,7 @@ _WITH_DNSSEC = (
         name="tlsa-servfail",
         description="Signs its DNS, but the question for its TLSA records fails.",
         signing=Signing.SIGNED,
-        records=_ORDINARY,
+        records=(*_ORDINARY, _TLSA),
         dns_faults=(
             DnsFault(
                 trouble=Trouble.SERVFAIL,

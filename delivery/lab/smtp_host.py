@@ -164,6 +164,9 @@ class Session(asyncio.Protocol):
                 data = self._tls.receive(data)
             if data:
                 self._engine.receive_data(data)
+            if self._pause is not None:
+                # Once is enough: until the pause is over the client's bytes wait in its kernel.
+                self._transport.pause_reading()
             self._run()
         except ssl.SSLError:
             self._end()
@@ -207,11 +210,10 @@ class Session(asyncio.Protocol):
         self._flush()
 
     def _after(self, seconds: float, act: Callable[[], None]) -> None:
-        """Do `act` now, or once `seconds` have gone by; nothing else is read in the meantime."""
+        """Do `act` now, or once `seconds` have gone by; nothing else is done in the meantime."""
         if not seconds:
             act()
             return
-        self._transport.pause_reading()
         self._pause = asyncio.get_running_loop().call_later(
             seconds * self._host.pace, self._wake, act
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from delivery.lab import Lab
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 CONTENT = b"Subject: hello\r\n\r\nHello.\r\n"
 
@@ -100,6 +100,13 @@ async def talking_to(name: str) -> AsyncIterator[tuple[Lab, Client]]:
         await Client.of(lab, f"{name}.test") as client,
     ):
         yield lab, client
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Let the loop turn until something is so."""
+    async with asyncio.timeout(5):
+        while not is_so():  # noqa: ASYNC110  # the lab has no event for tests
+            await asyncio.sleep(0)
 
 
 def trusting_anybody() -> ssl.SSLContext:

@@ -9,7 +9,7 @@ import pytest
 
 from delivery.lab import PROFILES, Lab
 from delivery.lab.world import has_ipv6
-from tests.lab.client import Client, talking_to
+from tests.lab.client import Client, talking_to, until
 
 ALICE = "alice@mailweb.test"
 WELCOMING = [
@@ -277,6 +277,22 @@ async def test_silent_says_nothing():
     async with Lab(profiles=["silent"]) as lab, await Client.of(lab, "silent.test") as client:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(client.reply(), 0.2)
+
+
+async def test_a_client_that_gives_up_on_silent_is_forgotten():
+    async with Lab(profiles=["silent"]) as lab:
+        async with await Client.of(lab, "silent.test"):
+            await until(lambda: bool(lab.hosts[0].sessions))
+        await until(lambda: not lab.hosts[0].sessions)
+        assert lab.hosts[0].counters.connections == 1
+
+
+async def test_a_client_that_talks_before_a_slow_greeting_is_answered_in_order():
+    async with talking_to("slow") as (_lab, client):
+        client.write(b"EHLO client.mailweb.test\r\n")
+        client.write(b"QUIT\r\n")
+        replies = (await client.read_to_end()).decode().splitlines()
+    assert [replies[0][:3], replies[1][:4], replies[-1][:3]] == ["220", "250-", "221"]
 
 
 async def test_a_line_without_end_is_refused():

@@ -47,6 +47,9 @@ class Command(BaseCommand):
                 f"--{name}-port", type=int, default=0, metavar="PORT", help="0: any free port"
             )
         parser.add_argument(
+            "--pace", type=float, default=1.0, help="multiplies how long slow hosts take"
+        )
+        parser.add_argument(
             "--keep-in",
             type=Path,
             default=Path(settings.LAB_DIR),
@@ -100,6 +103,7 @@ def _lab(options: dict[str, object]) -> Lab:
         sts_port=int(str(options["sts_port"])),
         mail_dir=None if discards or not isinstance(keep_in, Path) else keep_in,
         discards=discards,
+        pace=float(str(options["pace"])),
     )
 
 
