@@ -178,6 +178,17 @@ def add_address(*, user: User, address: str, now: datetime, actor: User | None =
     return added
 
 
+def is_taken(address: str, *, by_others_than: User) -> bool:
+    """Tell whether an address, or a log-in of that name, belongs to somebody else or is there."""
+    wanted = parse_address(address)
+    return (
+        User.objects.exclude(pk=by_others_than.pk).filter(username=str(wanted)).exists()
+        or Address.objects.filter(
+            local_part__iexact=wanted.local_part, domain__name=wanted.domain
+        ).exists()
+    )
+
+
 def _attach_address(user: User, address: str, *, now: datetime) -> Address:
     wanted = parse_address(address)
     domain = Domain.objects.filter(name=wanted.domain).first()
@@ -203,7 +214,9 @@ def _attach_address(user: User, address: str, *, now: datetime) -> Address:
 
 
 @transaction.atomic
-def save_profile(*, user: User, name: str, address: str, now: datetime) -> None:
+def save_profile(
+    *, user: User, name: str, address: str, now: datetime, actor: User | None = None
+) -> None:
     """Set the name that recipients see and the address that new messages are sent from.
 
     Raises:
@@ -217,7 +230,9 @@ def save_profile(*, user: User, name: str, address: str, now: datetime) -> None:
     if own:
         Address.objects.filter(user=user, is_primary=True).update(is_primary=False)
         Address.objects.filter(pk=own[address].pk).update(is_primary=True)
-    record("profile changed", now=now, actor=user, target=user, detail={"address": address})
+    record(
+        "profile changed", now=now, actor=actor or user, target=user, detail={"address": address}
+    )
 
 
 @transaction.atomic

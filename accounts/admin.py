@@ -1,0 +1,294 @@
+"""Accounts for operators: diagnosis first. Nothing is deleted here; accounts are disabled.
+
+Changes go through services, so that they leave an audit entry and end sessions where they must.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.utils import timezone
+from django.utils.html import format_html_join
+
+from accounts import services
+from accounts.admin_forms import (
+    AddressForm,
+    NewDomainForm,
+    NewUserForm,
+    OperatorPasswordForm,
+)
+from accounts.browsers import browser_name
+from accounts.models import (
+    Address,
+    AuditEntry,
+    BrowserSession,
+    Domain,
+    Pledge,
+    SendPreferences,
+    User,
+)
+from accounts.names import display_domain
+from accounts.posture.records import records_for
+
+if TYPE_CHECKING:
+    from django.db.models import Model, QuerySet
+    from django.forms import BaseModelForm
+    from django.http import HttpRequest
+    from django.utils.safestring import SafeString
+
+    AnyAdmin = admin.ModelAdmin[Any]
+    AddressRows = admin.TabularInline[Address, User]
+    AuthAdmin = DjangoUserAdmin[User]
+else:
+    AuthAdmin = DjangoUserAdmin
+    AnyAdmin = admin.ModelAdmin
+    AddressRows = admin.TabularInline
+
+admin.site.site_header = admin.site.site_title = "Mailweb"
+admin.site.index_title = "Operators"
+admin.site.unregister(Group)
+
+
+class LowerCaseLogin(AdminAuthenticationForm):
+    """Brings the name into one form, so that guesses are counted together."""
+
+    def clean_username(self) -> str:
+        """Return the name as it is stored."""
+        return str(self.cleaned_data["username"]).strip().lower()
+
+
+admin.site.login_form = LowerCaseLogin
+
+
+class KeptAdmin(AnyAdmin):
+    """Rows that are never deleted here."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nothing is deleted, neither one by one nor in bulk."""
+        return False
+
+
+class ReadOnlyAdmin(KeptAdmin):
+    """Rows to look at."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """They come about elsewhere."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """They are only looked at."""
+        return False
+
+
+class AddressInline(AddressRows):
+    """The addresses of an account; more can be added, none taken away."""
+
+    model = Address
+    form = AddressForm
+    fields = ("local_part", "domain", "is_primary")
+    extra = 1
+    can_delete = False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Whose an address is stays as it is: old mail and replies depend on it."""
+        return False
+
+
+@admin.register(User)
+class UserAdmin(AuthAdmin, KeptAdmin):
+    """Accounts and operators."""
+
+    add_form = NewUserForm
+    change_password_form = OperatorPasswordForm
+    list_display = ("username", "name", "also", "is_active", "is_staff", "last_login")
+    list_filter = ("is_active", "is_staff", "addresses__domain")
+    search_fields = ("username", "name", "addresses__local_part", "addresses__domain__name")
+    ordering = ("username",)
+    readonly_fields = ("username", "is_active", "last_login", "date_joined")
+    filter_horizontal = ()
+    inlines = (AddressInline,)
+    actions = ("disable", "enable")
+    fieldsets = (
+        (None, {"fields": ("username", "name", "password")}),
+        ("Rights", {"fields": ("is_active", "is_staff", "is_superuser")}),
+        ("Times", {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = (
+        (None, {"fields": ("address", "name", "password1", "password2", "is_operator")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        """Bring the addresses along."""
+        return super().get_queryset(request).prefetch_related("addresses__domain")
+
+    def get_inlines(self, request: HttpRequest, obj: User | None) -> list[Any]:
+        """A new account gets its first address in the form itself."""
+        return [AddressInline] if obj else []
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Rights are given only by those who have them all."""
+        rights = () if _actor(request).is_superuser else ("is_staff", "is_superuser")
+        return (*self.readonly_fields, *rights)
+
+    @admin.display(description="Other addresses")
+    def also(self, user: User) -> str:
+        """The addresses that are not the log-in."""
+        return ", ".join(str(each) for each in user.addresses.all() if str(each) != user.username)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Make a new account through the service; keep what was changed, and write it down."""
+        if isinstance(form, NewUserForm):
+            obj.pk = form.make(actor=_actor(request)).pk
+            obj.refresh_from_db()
+            return
+        super().save_model(request, obj, form, change)
+        if form.changed_data:
+            detail = {name: form.cleaned_data[name] for name in form.changed_data}
+            services.record(
+                "account changed",
+                now=timezone.now(),
+                actor=_actor(request),
+                target=obj,
+                detail=detail,
+            )
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Add new addresses through the service."""
+        rows = [row for row in formset.extra_forms if row.has_changed()]
+        formset.new_objects = [row.add(user=form.instance, actor=_actor(request)) for row in rows]
+        formset.changed_objects, formset.deleted_objects = [], []
+
+    @admin.action(description="Disable: log out everywhere, refuse log-in")
+    def disable(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """Disable the chosen accounts, but never one's own."""
+        chosen = users.exclude(pk=_actor(request).pk)
+        for user in chosen:
+            services.disable_account(user=user, now=timezone.now(), actor=_actor(request))
+        self.message_user(request, f"{len(chosen)} disabled.", messages.SUCCESS)
+
+    @admin.action(description="Enable: allow log-in again")
+    def enable(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        """Enable the chosen accounts."""
+        for user in users:
+            services.enable_account(user=user, now=timezone.now(), actor=_actor(request))
+        self.message_user(request, f"{len(users)} enabled.", messages.SUCCESS)
+
+
+def _actor(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # noqa: S101  # the admin lets nobody else in
+    return request.user
+
+
+@admin.register(Domain)
+class DomainAdmin(KeptAdmin):
+    """Local domains, with the records to publish."""
+
+    list_display = ("name", "own_letters", "is_active", "created_at")
+    list_filter = ("is_active",)
+    search_fields = ("name",)
+    readonly_fields = ("created_at", "to_publish")
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """A new domain needs only a name."""
+        if obj is None:
+            kwargs["form"] = NewDomainForm
+        return super().get_form(request, obj, change, **kwargs)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Show the records once there is a name."""
+        return ("name", "is_active", "created_at", "to_publish") if obj else ("name",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """A name is given once."""
+        return ("name", *self.readonly_fields) if obj else ()
+
+    def save_model(
+        self, request: HttpRequest, obj: Domain, form: BaseModelForm[Domain], change: bool
+    ) -> None:
+        """Add through the service; write down a switch."""
+        actor, now = _actor(request), timezone.now()
+        if not change:
+            obj.pk = services.add_domain(obj.name, now=now, actor=actor).pk
+            obj.refresh_from_db()
+            return
+        super().save_model(request, obj, form, change)
+        if "is_active" in form.changed_data:
+            action = "domain switched on" if obj.is_active else "domain switched off"
+            services.record(action, now=now, actor=actor, target=obj)
+
+    @admin.display(description="In its own letters")
+    def own_letters(self, domain: Domain) -> str:
+        """The name as people read it."""
+        return display_domain(domain.name)
+
+    @admin.display(description="Records to publish")
+    def to_publish(self, domain: Domain) -> SafeString:
+        """Lines for a zone file."""
+        records = records_for(domain.name, hostname=settings.MAIL_HOSTNAME)
+        return format_html_join("", "<p>{}<br><code>{}</code></p>", ((r.why, r) for r in records))
+
+
+@admin.register(SendPreferences)
+class SendPreferencesAdmin(ReadOnlyAdmin):
+    """Each account's rules for sending; people change their own."""
+
+    list_display = ("user", "default_mode", "allows_plain_text", "accepts_pkix", "on_broken_tls")
+    list_filter = ("default_mode", "allows_plain_text", "accepts_pkix", "on_broken_tls")
+    search_fields = ("user__username",)
+    list_select_related = ("user",)
+
+
+@admin.register(Pledge)
+class PledgeAdmin(ReadOnlyAdmin):
+    """What accounts pledged."""
+
+    list_display = ("target", "kind", "user", "created_at")
+    list_filter = ("kind",)
+    search_fields = ("target", "user__username")
+    list_select_related = ("user",)
+
+
+@admin.register(BrowserSession)
+class BrowserSessionAdmin(ReadOnlyAdmin):
+    """Who is logged in where."""
+
+    list_display = ("user", "browser", "address", "started_at", "last_seen_at")
+    search_fields = ("user__username", "address")
+    date_hierarchy = "last_seen_at"
+    list_select_related = ("user",)
+    exclude = ("session_key",)
+    actions = ("end",)
+
+    @admin.display(description="Browser")
+    def browser(self, session: BrowserSession) -> str:
+        """What the browser claims to be."""
+        return browser_name(session.user_agent)
+
+    @admin.action(description="Log out there")
+    def end(self, request: HttpRequest, sessions: QuerySet[BrowserSession]) -> None:
+        """End the chosen sessions."""
+        chosen = list(sessions.select_related("user"))
+        for session in chosen:
+            services.end_sessions(user=session.user, only=session.session_key)
+            services.record(
+                "session ended", now=timezone.now(), actor=_actor(request), target=session.user
+            )
+        self.message_user(request, f"{len(chosen)} logged out.", messages.SUCCESS)
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    """Who changed what."""
+
+    list_display = ("at", "actor", "action", "target")
+    list_filter = ("action",)
+    search_fields = ("target", "actor__username")
+    date_hierarchy = "at"
+    list_select_related = ("actor",)
