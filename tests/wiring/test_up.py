@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).parents[2]
 PROGRAMS = {"daphne", "delivery@%h", "default@%h", "beat"}
+DEMO = {*PROGRAMS, "lab"}
 
 
 class Instance:
@@ -45,11 +46,12 @@ class Instance:
                 words = (folder / "cmdline").read_bytes().decode().split("\0") if is_ours else []
             except OSError:
                 continue
-            found.update({name: int(folder.name) for name in PROGRAMS & set(words)})
+            found.update({name: int(folder.name) for name in DEMO & set(words)})
         return found
 
-    def settled(self) -> dict[str, int]:
-        eventually(lambda: self.children().keys() == PROGRAMS)
+    def settled(self, programs: set[str]) -> dict[str, int]:
+        """Return the processes once they are these."""
+        eventually(lambda: self.children().keys() == programs)
         return self.children()
 
 
@@ -72,11 +74,11 @@ def running(data: Path, *arguments: str) -> Iterator[Instance]:
 def test_up_serves_pages_restarts_what_is_killed_and_stops_without_a_trace(tmp_path: Path) -> None:
     with running(tmp_path) as instance:
         assert eventually(instance.answers)
-        before = instance.settled()
+        before = instance.settled(PROGRAMS)
         os.kill(before["daphne"], signal.SIGKILL)
         os.kill(before["delivery@%h"], signal.SIGKILL)
         assert eventually(instance.answers)
-        after = instance.settled()
+        after = instance.settled(PROGRAMS)
         assert {name for name in PROGRAMS if before[name] == after[name]} == {"default@%h", "beat"}
         instance.process.send_signal(signal.SIGINT)
         instance.process.communicate(timeout=30)
@@ -84,9 +86,21 @@ def test_up_serves_pages_restarts_what_is_killed_and_stops_without_a_trace(tmp_p
         assert instance.children() == {}
 
 
+def test_demo_follows_its_lab_to_other_ports(tmp_path: Path) -> None:
+    with running(tmp_path, "--demo") as instance:
+        assert eventually(instance.answers)
+        before = instance.settled(DEMO)
+        os.kill(before["lab"], signal.SIGKILL)
+
+        def those_before() -> set[str]:
+            return {name for name, pid in instance.settled(DEMO).items() if pid == before[name]}
+
+        assert eventually(lambda: those_before() == {"beat"})
+
+
 def test_killed_up_leaves_nobody(tmp_path: Path) -> None:
     with running(tmp_path) as instance:
-        assert instance.settled().keys() == PROGRAMS
+        assert instance.settled(PROGRAMS).keys() == PROGRAMS
         instance.process.kill()
         assert eventually(lambda: not instance.children())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import http.client
 import json
 import os
 import socket
@@ -45,23 +44,26 @@ class Command(BaseCommand):
             call_command("migrate", interactive=False, verbosity=0)
             collect_if_changed()
             accounts = _create_demo() if is_demo else ""
-            port = listener.getsockname()[1]
-            run = Run(listener=listener, welcome=_welcome(port, accounts), is_demo=is_demo)
-            asyncio.run(run.main())
+            asyncio.run(Run(listener=listener, accounts=accounts, is_demo=is_demo).main())
 
 
 class Run:
     """One run of all processes."""
 
-    def __init__(self, *, listener: socket.socket, welcome: str, is_demo: bool) -> None:
+    def __init__(self, *, listener: socket.socket, accounts: str, is_demo: bool) -> None:
         self._listener = listener
-        self._welcome = welcome
+        self._port = listener.getsockname()[1]
+        self._accounts = accounts
         self._is_demo = is_demo
         self._lab_is_up = asyncio.Event()
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1", **({"DEMO": "1"} if is_demo else {})}
         self._supervisor = Supervisor(
-            folder=settings.BASE_DIR, environment=environment, on_line=self._show
+            folder=settings.BASE_DIR, environment=self._environment(), on_line=self._show
         )
+
+    def _environment(self) -> dict[str, str]:
+        public = f"http://127.0.0.1:{self._port}"
+        demo = {"DEMO": "1"} if self._is_demo else {}
+        return {"BASE_URL": public, **os.environ, **demo, "PYTHONUNBUFFERED": "1"}
 
     async def main(self) -> None:
         """Run the lab first, for it says how the others reach it; then the rest."""
@@ -80,8 +82,9 @@ class Run:
 
     async def _say_welcome(self) -> None:
         await self._lab_is_up.wait()
-        await asyncio.to_thread(_wait_for_first_page, self._listener.getsockname()[1])
-        self._print(self._welcome)
+        url = self._supervisor.environment["BASE_URL"]
+        await _first_answer(self._port, url)
+        self._print(f"\nMailweb is ready: {url}/\n{self._accounts}\n\nCtrl-C stops it.\n")
 
     def _show(self, name: str, line: str) -> None:
         if name == "lab" and line.startswith("{"):  # what it says to programs, not to people
@@ -149,19 +152,16 @@ def _create_demo() -> str:
     return "".join(f"\n  {login:22} {password}" for login, password in accounts)
 
 
-def _welcome(port: int, accounts: str) -> str:
-    return f"\nMailweb is ready: http://127.0.0.1:{port}/\n{accounts}\n\nCtrl-C stops it.\n"
-
-
-def _wait_for_first_page(port: int) -> None:
+async def _first_answer(port: int, url: str) -> None:
     """Ask for the page that everybody sees first, as a browser would, and wait for any answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    public = urlsplit(settings.BASE_URL)
-    headers = {"Host": public.netloc, "X-Forwarded-Proto": public.scheme}
+    public = urlsplit(url)
+    request = (
+        f"GET /accounts/login/ HTTP/1.1\r\nHost: {public.netloc}\r\n"
+        f"X-Forwarded-Proto: {public.scheme}\r\nConnection: close\r\n\r\n"
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        connection.request("GET", "/accounts/login/", headers=headers)
-        connection.getresponse()
-    except OSError:  # it was stopped, or hangs: its own lines say why
-        pass
+        writer.write(request.encode())
+        await reader.read(1)
     finally:
-        connection.close()
+        writer.close()
