@@ -76,6 +76,7 @@ class SmtpServer:
         self.address = address
         self.port = port
         self.conversations: list[Conversation] = []
+        self._heard: dict[str, asyncio.Event] = {}
         self._given: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -83,6 +84,11 @@ class SmtpServer:
     def contents(self) -> list[bytes]:
         """Every message taken, in order."""
         return [content for one in self.conversations for content in one.contents]
+
+    async def heard(self, verb: str) -> None:
+        """Wait until a client has said `verb`."""
+        async with asyncio.timeout(10):
+            await self._heard.setdefault(verb, asyncio.Event()).wait()
 
     async def __aenter__(self) -> SmtpServer:
         self._server = await asyncio.start_server(self._accept, self.address, self.port)
@@ -112,6 +118,8 @@ class SmtpServer:
             await self._converse(talk, reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             pass
+        except asyncio.CancelledError:
+            pass  # the server is being stopped; asyncio's streams of 3.11 would log it
         finally:
             writer.transport.abort()
 
@@ -123,6 +131,7 @@ class SmtpServer:
             text = line.decode().rstrip("\r\n")
             talk.lines.append(text)
             verb = text.split(" ")[0].split(":")[0].upper()
+            self._heard.setdefault(verb, asyncio.Event()).set()
             said = self._reply(text, "") or self._reply(verb, self._default(verb, talk))
             goes_on = await self._say(said, reader, writer)
             code = said.text[:3] if isinstance(said, Say) else said[:3]

@@ -71,6 +71,11 @@ class Net:
             )
         return self._agent
 
+    async def leave(self) -> None:
+        """Close what the agent still holds open."""
+        if self._agent is not None:
+            await self._agent.__aexit__(None, None, None)
+
     async def send(
         self,
         *to: str,

@@ -193,7 +193,7 @@ async def test_251_is_success(net: Net, announces: tuple[str, ...]):
     assert outcomes_of(await net.send())[0].result is Result.DELIVERED
 
 
-REPLIES = {
+REPLIES: dict[str, Reply] = {
     "250": "250 ok",
     "251": "251 will forward",
     "450": "450 4.2.0 later",
@@ -220,8 +220,10 @@ FATES = {
 async def test_matrix_of_two_replies_leaves_nobody_without_a_fair_answer(
     net: Net, announces: tuple[str, ...], first: str, second: str
 ):
-    replies = {rcpt(ALICE): REPLIES[first], rcpt(BOB): REPLIES[second]}
-    await net.serve(SmtpServer(replies, announces=announces))
+    server = SmtpServer(
+        {rcpt(ALICE): REPLIES[first], rcpt(BOB): REPLIES[second]}, announces=announces
+    )
+    await net.serve(server)
     one, two = outcomes_of(await net.send(ALICE, BOB))
     assert one.result in FATES[first]
     broken = {"close", "reset"}
