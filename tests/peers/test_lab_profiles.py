@@ -104,6 +104,15 @@ DEFAULT: dict[str, Expected] = {
         dnssec=Dnssec.SECURE,
         tlsa=TlsaState.UNUSABLE,
     ),
+    "dane-expired": DANE,
+    "dane-rollover": DANE,
+    "dane-mismatch-sts": held_back(
+        proofs=frozenset({Proof.STS_PKIX}),
+        reason=Reason.VALIDATION_FAILURE,
+        stopped_by=Mechanism.DANE,
+        sts=StsMode.ENFORCE,
+        **SECURE,
+    ),
     "dane-insecure": PKIX,
     "dane-partly": DANE,
     "tlsa-servfail": untouched(
