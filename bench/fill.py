@@ -1,4 +1,7 @@
-"""Fill the queue with held messages: `python -m bench.fill NUMBER BYTES ADDRESS`."""
+"""Fill the queue with held messages, and release them when told to.
+
+`python -m bench.fill NUMBER BYTES ADDRESS` says "held", and waits for a line.
+"""
 
 from __future__ import annotations
 
@@ -51,3 +54,6 @@ def fill(messages: int, size: int, to: str) -> None:
 
 if __name__ == "__main__":
     fill(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    print("held", flush=True)
+    sys.stdin.readline()
+    operations.act("release", operations.Filters(everything=True), now=timezone.now())

@@ -56,17 +56,21 @@ class Worker:
         )
 
     def fill(self, messages: int, size: int, to: str) -> None:
-        """Put messages into the queue, on hold."""
-        subprocess.run(
+        """Put messages into the queue, on hold; the process that did it waits to release them."""
+        self._filler = subprocess.Popen(
             [sys.executable, "-m", "bench.fill", str(messages), str(size), to],
             cwd=ROOT,
             env=self._environment,
-            check=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
+        assert self._filler.stdout is not None  # noqa: S101
+        self._filler.stdout.readline()
 
     def release(self) -> None:
         """Let everything on hold leave now."""
-        self._manage("queue", "release", "--all")
+        self._filler.communicate("\n", timeout=60)
 
     @property
     def data_dir(self) -> Path:
