@@ -40,6 +40,7 @@ class DeliveryConfig:
                 concurrency=settings.DELIVERY_CONCURRENCY,
                 concurrency_per_host=settings.DELIVERY_CONCURRENCY_PER_HOST,
             ),
+            lease_for=timedelta(seconds=settings.DELIVERY_LEASE_SECONDS),
             lifetime=timedelta(hours=settings.QUEUE_LIFETIME_HOURS),
         )
 

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from delivery import dispatch, operations, selectors
+from delivery import dispatch, maintenance, operations, selectors
 from delivery.agent.clock import SystemClock
 from delivery.config import DeliveryConfig
 from delivery.models import OPEN_STATES, Recipient, State
@@ -81,6 +81,7 @@ class Command(BaseCommand):
     def _run(self, options: dict[str, Any]) -> tuple[object, list[str]]:
         while True:
             config, clock = DeliveryConfig.from_settings(), SystemClock()
+            maintenance.sweep(now=clock.now())
             report = dispatch.drain(config=config, clock=clock, once=options["once"])
             if options["once"] and report is not None:
                 done = {name: getattr(report, name) for name in report.__slots__}
