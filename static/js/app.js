@@ -4,5 +4,6 @@ import "./ui/card.js";
 import "./ui/countdown.js";
 import "./ui/fold.js";
 import "./ui/menu.js";
+import "./ui/pick.js";
 import "./ui/theme.js";
 import "./ui/toast.js";
