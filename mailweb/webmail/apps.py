@@ -11,3 +11,7 @@ class WebmailConfig(AppConfig):
     name = "mailweb.webmail"
     label = "webmail"
     verbose_name = "Webmail"
+
+    def ready(self) -> None:
+        """Listen to what delivery has to tell."""
+        from mailweb.webmail import receivers  # noqa: F401

@@ -10,15 +10,13 @@ from django.conf import settings
 from accounts import selectors as accounts
 from delivery.policy.outcome import Outcome, Result, Scope
 from mailweb.webmail import services
+from mailweb.webmail.mime.headers import one_line
 from mailweb.webmail.models import Role
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from accounts.models import User
-
-# What a header field may not contain, if it is to stay one field.
-_UNSAFE = dict.fromkeys(map(ord, "\r\n\0"))
 
 
 class MailboxDelivery:
@@ -48,13 +46,12 @@ class MailboxDelivery:
 
 def _file(user: User, mail_from: str, address: str, content: bytes, now: datetime) -> None:
     trace = (
-        f"Return-Path: <{mail_from}>\r\n"
-        f"Delivered-To: {address}\r\n"
+        f"Return-Path: <{one_line(mail_from)}>\r\n"
+        f"Delivered-To: {one_line(address)}\r\n"
         f"Received: by {settings.MAIL_HOSTNAME} (local delivery);\r\n {format_datetime(now)}\r\n"
     )
-    lines = "\r\n".join(line.translate(_UNSAFE) for line in trace.split("\r\n"))
     services.file_message(
-        user=user, role_or_mailbox=Role.INBOX, data=lines.encode() + content, now=now
+        user=user, role_or_mailbox=Role.INBOX, data=trace.encode() + content, now=now
     )
 
 

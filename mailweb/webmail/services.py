@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Count, F, Q
 
 from delivery import events
 from mailweb.webmail.mime import parse
@@ -222,6 +222,24 @@ def delete_messages(*, user: User, uuids: Sequence[UUID]) -> int:
     _leave(gone)
     _tell(user, {message.mailbox_id for message in gone})
     return len(gone)
+
+
+def count_again(mailbox_ids: Iterable[int]) -> int:
+    """Set the counters of mailboxes to what their messages say; return how many were wrong."""
+    return sum(_count_again(mailbox_id) for mailbox_id in mailbox_ids)
+
+
+@transaction.atomic
+def _count_again(mailbox_id: int) -> bool:
+    box = Mailbox.objects.select_for_update().get(pk=mailbox_id)
+    real = Message.objects.filter(mailbox=box).aggregate(
+        total=Count("id"), unseen=Count("id", filter=Q(is_seen=False))
+    )
+    if (box.total, box.unseen) == (real["total"], real["unseen"]):
+        return False
+    Mailbox.objects.filter(pk=mailbox_id).update(**real)
+    events.publish(box.user_id, events.MAILBOX_CHANGED, mailbox=mailbox_id)
+    return True
 
 
 def _locked(user: User, uuids: Sequence[UUID]) -> QuerySet[Message]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from mailweb.webmail.views import mailboxes, message
+from mailweb.webmail.views import mailboxes, message, search
 from mailweb.webmail.views.counts import counts
 from mailweb.webmail.views.lab import lab, lab_message
 from mailweb.webmail.views.parts import parts
@@ -15,7 +15,7 @@ app_name = "webmail"
 urlpatterns = [
     path("", mailboxes.home, name="home"),
     path("mail/counts/", counts, name="counts"),
-    path("mail/search/", pending, name="search"),
+    path("mail/search/", search.search, name="search"),
     path("mail/outbox/", pending, name="outbox"),
     path("mail/compose/", pending, name="compose"),
     path("mail/compose/addresses/", pending, name="addresses"),

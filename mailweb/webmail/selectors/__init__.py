@@ -25,9 +25,11 @@ from mailweb.webmail.selectors.lists import (
     rows_of,
 )
 from mailweb.webmail.selectors.navigation import NOWHERE, Navigation, navigation
+from mailweb.webmail.selectors.search import Found, found
 
 __all__ = [
     "NOWHERE",
+    "Found",
     "Letter",
     "Navigation",
     "NoticeCard",
@@ -36,6 +38,7 @@ __all__ = [
     "Row",
     "Show",
     "drafts_of",
+    "found",
     "letter",
     "mailboxes_to_move_to",
     "messages_in",
