@@ -45,7 +45,7 @@ _FINE = reply_of("250 2.0.0 Fine")
 _SENDER_TAKEN = reply_of("250 2.1.0 Sender accepted")
 _RECIPIENT_TAKEN = reply_of("250 2.1.5 Recipient accepted")
 _GO_ON = reply_of("354 End with a dot on a line of its own")
-_KEPT = reply_of("250 2.0.0 Accepted")
+_COUNTED = reply_of("250 2.0.0 Accepted")
 _GOODBYE = reply_of("221 2.0.0 Goodbye")
 _TLS_AGREED = reply_of("220 2.0.0 Go ahead")
 _TLS_REFUSED = reply_of("454 4.7.0 TLS is not available")
@@ -335,9 +335,11 @@ class Session(asyncio.Protocol):
             return event.problem or _FINE
         self._host.counters.messages += 1
         self._host.counters.octets += event.size
-        if self._host.keep is not None:
-            self._host.keep(self._accepted(transaction))
-        return _KEPT
+        if self._host.keep is None:
+            return _COUNTED
+        message = self._accepted(transaction)
+        self._host.keep(message)
+        return reply_of(f"250 2.0.0 Accepted as {message.id}")
 
     def _accepted(self, transaction: _Transaction) -> Accepted:
         content = b"".join(transaction.content)

@@ -28,6 +28,7 @@ async def test_a_message_is_accepted_and_kept(name: str):
             replies = await client.send(ALICE, f"bob@{name}.test")
         assert [reply[:3] for reply in replies] == ["250", "250", "354", "250"]
         (message,) = lab.accepted.for_profile(name)
+        assert replies[-1].endswith(f"Accepted as {message.id}")
         assert message.mail_from == ALICE
         assert message.recipients == (f"bob@{name}.test",)
         assert message.content == b"Subject: hello\r\n\r\nHello.\r\n"
