@@ -55,6 +55,18 @@ def target_of(facts: DomainFacts, host: HostFacts, address: str, demanded: Deman
     return Target(host=host, address=address, demand=demanded, is_in_sts_policy=is_in_policy)
 
 
+def elapsed_ms(started: datetime, ended: datetime) -> int:
+    """Return the milliseconds between; a clock that was set back makes them none, never fewer."""
+    return max(0, (ended - started) // timedelta(milliseconds=1))
+
+
+def _on_the_wire(address: str, domain: str) -> str:
+    """Return the address with its domain as A-labels, if that spares it the need for SMTPUTF8."""
+    local_part, at, _ = address.rpartition("@")
+    is_needed = not address.isascii() and local_part.isascii()
+    return f"{local_part}{at}{domain}" if is_needed else address
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ended:
     """How one session ended: the whole of it, and the recipients it decided."""
@@ -119,7 +131,7 @@ class _Delivery:
     def _read_addresses(self) -> None:
         for recipient in self._job.recipients:
             try:
-                self._open[recipient.key] = Rcpt(recipient.address)
+                self._open[recipient.key] = Rcpt(_on_the_wire(recipient.address, self._job.domain))
             except LocalProtocolError:
                 self._results[recipient.key] = outcomes.not_an_address(recipient.address)
 
@@ -238,7 +250,7 @@ class _Delivery:
                 host=target.host.name,
                 address=target.address,
                 started_at=started,
-                duration_ms=(self._clock.now() - started) // timedelta(milliseconds=1),
+                duration_ms=elapsed_ms(started, self._clock.now()),
                 evidence=session.evidence if session else None,
                 requiretls_used=ended.requiretls_used,
                 stopped_by=ended.stopped_by,

@@ -7,6 +7,7 @@ one replaces it; a policy that was never had is not missed.
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -19,6 +20,8 @@ from delivery.policy.mtasts import Policy, PolicySyntaxError, parse_policy, pars
 from delivery.policy.reasons import Reason
 
 PAUSE_AFTER_FAILURE = timedelta(minutes=5)
+logger = logging.getLogger(__name__)
+
 HELD_MODES = (StsMode.NONE, StsMode.TESTING, StsMode.ENFORCE)
 
 
@@ -131,6 +134,7 @@ class PolicyFinder:
 
     async def _pause(self, domain: str, held: StoredPolicy | None, error: FetchError) -> StsFacts:
         """Note the failure, so that the policy host is left alone for a while (RFC 8461 §3.3)."""
+        logger.info("policy not fetched", extra={"domain": domain, "reason": error.reason.value})
         now = self._clock.now()
         retry_at = now + PAUSE_AFTER_FAILURE
         kept = held or StoredPolicy(

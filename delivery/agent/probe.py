@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 
 from delivery.agent import outcomes
 from delivery.agent.clock import Clock
-from delivery.agent.deliver import target_of
+from delivery.agent.deliver import elapsed_ms, target_of
 from delivery.agent.errors import ConnectError, SessionError
 from delivery.agent.job import HostAttempt
 from delivery.agent.pool import Pool
@@ -60,7 +59,7 @@ async def _visit_address(target: Target, *, pool: Pool, clock: Clock) -> HostAtt
         host=target.host.name,
         address=target.address,
         started_at=started,
-        duration_ms=(clock.now() - started) // timedelta(milliseconds=1),
+        duration_ms=elapsed_ms(started, clock.now()),
         evidence=session.evidence,
         requiretls_used=False,
         stopped_by=Mechanism.NONE,

@@ -48,6 +48,7 @@ from delivery.smtp import (
 BLOCK = 64 * 1024
 MOST_TRANSACTIONS = 100
 LONGEST_TRANSCRIPT = 16 * 1024
+MOST_ENTRIES = 5000
 MAY_QUIT = frozenset({State.HELLO, State.READY, State.MAIL, State.RCPT, State.CLOSING})
 EHLO_IS_UNKNOWN = frozenset({500, 501, 502, 503, 504})
 
@@ -78,19 +79,22 @@ class Transcript:
     """Commands and replies as they went over the wire; never content, credentials or TLS."""
 
     def __init__(self) -> None:
-        self._lines: list[str] = []
-        self._size = 0
+        self._said: list[tuple[str, str | Reply]] = []
 
-    def add(self, who: str, text: str) -> None:
-        """Note what one side said, a line each."""
-        if self._size < LONGEST_TRANSCRIPT:
-            self._lines.append("\n".join(f"{who}: {line}" for line in text.splitlines()))
-            self._size += len(text)
+    def add(self, who: str, what: str | Reply) -> None:
+        """Note what one side said."""
+        if len(self._said) < MOST_ENTRIES:
+            self._said.append((who, what))
 
     def take(self) -> str:
-        """Return what was noted since the last time."""
-        text = "\n".join(self._lines)
-        self._lines, self._size = [], 0
+        """Return what was noted since the last time, a line each; of very much, both ends."""
+        text = "\n".join(
+            f"{who}: {line}" for who, what in self._said for line in str(what).splitlines()
+        )
+        self._said = []
+        if len(text) > LONGEST_TRANSCRIPT:
+            half = LONGEST_TRANSCRIPT // 2
+            text = f"{text[:half]}\n*: (...)\n{text[-half:]}"
         return text
 
 
@@ -115,6 +119,7 @@ class Session:
         self._config = config
         self._clock = clock
         self._tls = earlier
+        self._evidence: SessionEvidence | None = None
         self._has_said_hello = False
         self._is_first_read_over_tls = False
 
@@ -130,13 +135,15 @@ class Session:
         """What the session has shown so far; None until EHLO was answered."""
         if self._tls is None or not self._has_said_hello:
             return None
-        announced = self.smtp.extensions
-        return SessionEvidence(
-            host=self.host,
-            tls=self._tls,
-            offers_requiretls=announced.requiretls and self._tls.is_encrypted,
-            extensions=frozenset(line.split()[0].upper() for line in announced.keywords()),
-        )
+        if self._evidence is None or self._evidence.tls is not self._tls:
+            announced = self.smtp.extensions
+            self._evidence = SessionEvidence(
+                host=self.host,
+                tls=self._tls,
+                offers_requiretls=announced.requiretls and self._tls.is_encrypted,
+                extensions=frozenset(line.split()[0].upper() for line in announced.keywords()),
+            )
+        return self._evidence
 
     @property
     def can_be_used_again(self) -> bool:
@@ -254,9 +261,9 @@ class Session:
             self.transcript.add("*", str(error))
             raise LostError(outcomes.not_smtp(self.host, str(error))) from error
         if isinstance(event, ConnectionClosed):
-            raise self._lost("the server closed the connection")
+            raise self._ended("the server closed the connection")
         self._is_first_read_over_tls = False
-        self.transcript.add("S", event.reply.whole)
+        self.transcript.add("S", event.reply)
         return event.reply
 
     async def _receive(self) -> bytes:
@@ -267,12 +274,17 @@ class Session:
         except TimeoutError:
             raise self._lost(f"no answer for {seconds:g} seconds") from None
         except ssl.SSLError as error:
-            if self._is_first_read_over_tls:
-                # TLS 1.3 servers refuse after the client believes the handshake done.
-                raise self._tls_broke(tls.why(error)) from error
-            raise self._lost(f"TLS broke: {tls.why(error)}") from error
+            raise self._ended(f"TLS broke: {tls.why(error)}") from error
         except OSError as error:
-            raise self._lost("the connection broke") from error
+            raise self._ended("the connection broke") from error
+
+    def _ended(self, why: str) -> SessionError:
+        """Tell a session that ended from a TLS handshake that was refused.
+
+        TLS 1.3 servers refuse after the client believes the handshake done: by an alert, or by
+        just closing, where the first answer should come.
+        """
+        return self._tls_broke(why) if self._is_first_read_over_tls else self._lost(why)
 
     def _lost(self, why: str) -> LostError:
         self._wire.abort()
@@ -289,6 +301,8 @@ class Session:
         seconds = TIMEOUTS[Phase.CONTENT] * self._config.time_scale
         for start in range(0, len(wire), BLOCK):
             self._wire.write(wire[start : start + BLOCK])
+            if self._wire.can_write:
+                continue
             try:
                 async with asyncio.timeout(seconds):
                     await self._wire.drain()

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Protocol, cast
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.verification import Store
 
 from delivery.policy import dane
@@ -20,6 +21,9 @@ from delivery.policy.certificates import Check, check_pkix, describe, parse_chai
 from delivery.policy.dane import DaneCheck
 from delivery.policy.facts import HostFacts, Proof, Starttls, TlsaState, TlsEvidence
 from delivery.policy.reasons import Reason
+
+UNREADABLE = (ValueError, IndexError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
+"""What damaged certificates make their readers raise; none at all is an empty chain."""
 
 _DER = 2
 """`_ssl.ENCODING_DER`."""
@@ -76,14 +80,21 @@ def examine(
 ) -> TlsEvidence:
     """Return what the handshake showed, both ways of proof worked out."""
     cipher = connection.cipher()
-    encoded = peer_chain(connection)
+    has_tlsa = host.tlsa_state in (TlsaState.USABLE, TlsaState.UNUSABLE)
+    by_dane: DaneCheck | None = None
     try:
+        encoded = peer_chain(connection)
         chain = parse_chain(encoded)
-    except ValueError as error:
-        chain, unread = (), f"unreadable certificate: {error}"
-    else:
-        unread = "" if chain else "no certificate"
-    pkix, by_dane = _checks(chain, unread, host, roots=roots, now=now)
+        certificate = describe(chain[0], encoded[0])
+        # RFC 8461 §4.1: PKIX is about the name in the MX record, whatever it is an alias of.
+        pkix = check_pkix(chain, host.name, roots=roots, now=now)
+        if has_tlsa:
+            by_dane = dane.check(chain, host.tlsa, names=host.tlsa_names, now=now)
+    except UNREADABLE as error:
+        detail = f"the certificate can't be read: {error}"
+        certificate = None
+        pkix = Check(reason=Reason.CERTIFICATE_NOT_TRUSTED, detail=detail)
+        by_dane = DaneCheck(reason=Reason.VALIDATION_FAILURE, detail=detail) if has_tlsa else None
     wrong = by_dane if by_dane is not None else pkix
     return TlsEvidence(
         starttls=Starttls.OFFERED,
@@ -94,29 +105,8 @@ def examine(
         detail=wrong.detail,
         pkix_reason=pkix.reason,
         dane_reason=by_dane.reason if by_dane else Reason.NONE,
-        certificate=describe(chain[0], encoded[0]) if chain else None,
+        certificate=certificate,
     )
-
-
-def _checks(
-    chain: Sequence[x509.Certificate],
-    unread: str,
-    host: HostFacts,
-    *,
-    roots: Store,
-    now: datetime,
-) -> tuple[Check, DaneCheck | None]:
-    """Check the chain by PKIX and, where TLSA records were found, by DANE."""
-    has_tlsa = host.tlsa_state in (TlsaState.USABLE, TlsaState.UNUSABLE)
-    if unread:
-        untrusted = Check(reason=Reason.CERTIFICATE_NOT_TRUSTED, detail=unread)
-        no_match = DaneCheck(reason=Reason.VALIDATION_FAILURE, detail=unread)
-        return untrusted, no_match if has_tlsa else None
-    # RFC 8461 §4.1: PKIX is about the name in the MX record, whatever it is an alias of.
-    pkix = check_pkix(chain, host.name, roots=roots, now=now)
-    if not has_tlsa:
-        return pkix, None
-    return pkix, dane.check(chain, host.tlsa, names=host.tlsa_names, now=now)
 
 
 def _proofs(pkix: Check, by_dane: DaneCheck | None, *, is_in_sts_policy: bool) -> frozenset[Proof]:

@@ -63,6 +63,11 @@ class Wire(asyncio.Protocol):
         return not (self._has_ended or self._arrived)
 
     @property
+    def can_write(self) -> bool:
+        """Whether what was written so far has mostly been taken."""
+        return self._writer is None
+
+    @property
     def has_unread(self) -> bool:
         """Whether bytes have arrived that nobody has read."""
         return bool(self._arrived)

@@ -19,6 +19,14 @@ from cryptography.x509.oid import ExtensionOID
 from delivery.policy.facts import CertificateFacts
 from delivery.policy.reasons import Reason
 
+NO_NAMES = (
+    ValueError,
+    x509.ExtensionNotFound,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What a certificate without readable names raises when it is asked for them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
@@ -120,7 +128,7 @@ def dns_names(certificate: x509.Certificate) -> tuple[str, ...]:
         found = certificate.extensions.get_extension_for_oid(
             ExtensionOID.SUBJECT_ALTERNATIVE_NAME
         ).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except NO_NAMES:
         return ()
     if not isinstance(found, x509.SubjectAlternativeName):
         return ()

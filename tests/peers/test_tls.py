@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import ssl
 from datetime import timedelta
+from typing import cast
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from delivery.agent.policy_fetch import StoredPolicy
-from delivery.agent.tls import client_context
+from delivery.agent.roots import trusted_roots
+from delivery.agent.tls import client_context, examine
 from delivery.policy.certificates import public_key_info
-from delivery.policy.facts import Proof, Starttls, StsMode, TlsEvidence
+from delivery.policy.facts import HostFacts, Proof, Starttls, StsMode, TlsaState, TlsEvidence
 from delivery.policy.modes import Mode, Order, PledgeKind, SenderPolicy
 from delivery.policy.outcome import Result
 from delivery.policy.reasons import Reason
 from delivery.policy.record import Mechanism
 from tests.fakes.certificates import START, Authority, Leaf, self_signed
+from tests.fakes.clock import FakeClock
 from tests.fakes.smtp_server import Say, SmtpServer, context_of
 from tests.peers.conftest import CONTENT, ROOT, Net, outcomes_of
 
@@ -174,6 +177,35 @@ async def test_transcript_says_where_tls_began(net: Net):
     assert lines[at + 3] == "C: EHLO mail.mailweb.test"
 
 
+class DamagedConnection:
+    """A finished handshake with a certificate that nobody can read."""
+
+    def cipher(self) -> tuple[str, str, int]:
+        return ("TLS_AES_128_GCM_SHA256", "TLSv1.3", 128)
+
+    def version(self) -> str:
+        return "TLSv1.3"
+
+    def getpeercert(self, *, binary_form: bool) -> bytes:
+        return b"not a certificate"
+
+
+@pytest.mark.parametrize("tlsa_state", [TlsaState.USABLE, TlsaState.ABSENT])
+def test_certificate_that_cannot_be_read_proves_nothing_and_breaks_nothing(tlsa_state: TlsaState):
+    host = HostFacts(name=MX, preference=10, tlsa_state=tlsa_state)
+    tls = examine(
+        cast("ssl.SSLObject", DamagedConnection()),
+        host,
+        is_in_sts_policy=True,
+        roots=trusted_roots(""),
+        now=FakeClock().now(),
+    )
+    assert (tls.version, tls.proofs, tls.certificate) == ("TLSv1.3", frozenset(), None)
+    assert tls.pkix_reason is Reason.CERTIFICATE_NOT_TRUSTED
+    has_dane = tlsa_state is TlsaState.USABLE
+    assert tls.dane_reason is (Reason.VALIDATION_FAILURE if has_dane else Reason.NONE)
+
+
 def test_contexts_are_made_once():
     assert client_context() is client_context()
     assert client_context().minimum_version is ssl.TLSVersion.TLSv1_2
@@ -204,6 +236,32 @@ async def test_broken_handshake_is_tried_with_tls_1_2_and_then_in_plain_text(net
     assert states == [(Starttls.FAILED, Reason.VALIDATION_FAILURE)] * 3
     assert [attempt.stopped_by for attempt in report.attempts] == [Mechanism.NONE] * 3
     assert "STARTTLS" not in server.conversations[2].verbs
+
+
+@pytest.mark.parametrize("then", ["close", "reset"])
+async def test_server_that_leaves_right_after_the_handshake_refused_tls(net: Net, then: str):
+    # Scenario 12: TLS 1.3 servers refuse where the first answer should come.
+    leaving = ["250-mx.test\n250 STARTTLS", Say(then=then)]
+    server = await net.serve(tls_server(net, replies={"EHLO": leaving}))
+    report = await net.send(order=Order(sender=SenderPolicy(allows_plain_text=False)))
+    assert outcomes_of(report)[0].result is Result.DEFERRED
+    evidence = report.attempts[0].evidence
+    assert evidence is not None
+    assert (evidence.tls.starttls, report.attempts[0].stopped_by) == (
+        Starttls.FAILED,
+        Mechanism.TLS,
+    )
+    assert server.conversations[0].is_tls
+
+
+async def test_silence_right_after_the_handshake_is_not_blamed_on_tls(net: Net):
+    net.time_scale = 0.005
+    silent = ["250-mx.test\n250 STARTTLS", Say(then="silence")]
+    await net.serve(tls_server(net, replies={"EHLO": silent}))
+    report = await net.send()
+    (outcome,) = outcomes_of(report)
+    assert (outcome.result, outcome.enhanced) == (Result.DEFERRED, "4.4.2")
+    assert report.attempts[0].evidence is None
 
 
 async def test_more_careful_try_is_limited_to_tls_1_2(net: Net):

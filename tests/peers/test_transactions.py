@@ -370,6 +370,15 @@ async def test_server_without_smtputf8_is_a_final_answer(net: Net):
     assert (outcome.result, outcome.enhanced) == (Result.FAILED, "5.6.7")
 
 
+async def test_domain_outside_ascii_goes_as_a_labels_and_needs_nothing(net: Net):
+    server = await net.serve(
+        SmtpServer(), domain="xn--bcher-kva.test", mx="10 mx.xn--bcher-kva.test"
+    )
+    report = await net.send("bob@bücher.test", domain="xn--bcher-kva.test")
+    assert outcomes_of(report)[0].result is Result.DELIVERED
+    assert server.conversations[0].lines[2] == "RCPT TO:<bob@xn--bcher-kva.test>"
+
+
 async def test_next_host_may_have_what_the_first_lacks(net: Net):
     await net.serve(SmtpServer())
     able = SmtpServer(announces=(*PIPELINED, "SMTPUTF8"), address="127.0.0.2")
