@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from asgiref.sync import async_to_sync
@@ -12,6 +13,9 @@ DELIVERY_CHANGED = "delivery-changed"
 DOMAIN_CHANGED = "domain-changed"
 MAILBOX_CHANGED = "mailbox-changed"
 DRAFTS_CHANGED = "drafts-changed"
+
+TOLD_SINGLY = 5
+"""More messages than this at once are one event without an id; pages re-read what they show."""
 
 
 def group_for(user_id: int) -> str:
@@ -26,6 +30,15 @@ def publish(user_id: int | None, kind: str, **ids: int | str) -> None:
     """
     if user_id is not None:
         transaction.on_commit(partial(_send, user_id, kind, ids), robust=True)
+
+
+def publish_deliveries(user_id: int | None, messages: Sequence[str]) -> None:
+    """Tell that these messages changed: each by its id, or one event for all if there are many."""
+    if len(messages) > TOLD_SINGLY:
+        publish(user_id, DELIVERY_CHANGED)
+        return
+    for message in messages:
+        publish(user_id, DELIVERY_CHANGED, message=message)
 
 
 def _send(user_id: int, kind: str, ids: dict[str, int | str]) -> None:

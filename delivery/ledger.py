@@ -18,9 +18,9 @@ from uuid import UUID
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q
 
-from delivery import events, evidence, services, tasks
+from delivery import evidence, services, tasks
 from delivery.agent.job import AttemptReport, Job, JobRecipient, RecipientResult
-from delivery.models import DUE_STATES, Content, OutboundMessage, Recipient, State
+from delivery.models import DUE_STATES, Content, Recipient, State
 from delivery.policy.modes import Mode, Order, PledgeKind, SenderPolicy
 from delivery.policy.outcome import Outcome, Result, Scope
 from delivery.policy.retry import next_attempt
@@ -169,8 +169,7 @@ def _after_settling(messages: set[int], states: set[Any]) -> None:
         services.forget_content(messages)
     if State.FAILED.value in states:
         enqueue(tasks.notify)
-    for message in OutboundMessage.objects.filter(pk__in=messages).only("uuid", "owner_id"):
-        events.publish(message.owner_id, events.DELIVERY_CHANGED, message=str(message.uuid))
+    services.tell_owners(messages)
 
 
 _SETTLE = """

@@ -13,8 +13,8 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
-from delivery import events, services, tasks
-from delivery.models import DUE_STATES, OutboundMessage, Recipient, State
+from delivery import services, tasks
+from delivery.models import DUE_STATES, Recipient, State
 from delivery.policy.modes import Mode
 from mailweb.lib.errors import UserError
 from mailweb.lib.queue import enqueue
@@ -152,8 +152,7 @@ def _apply(
 
 def _tell(messages: set[int], state: State | None) -> None:
     """Refresh open pages, start what may leave, have senders told, drop bytes nobody needs."""
-    for message in OutboundMessage.objects.filter(pk__in=messages).only("uuid", "owner_id"):
-        events.publish(message.owner_id, events.DELIVERY_CHANGED, message=str(message.uuid))
+    services.tell_owners(messages)
     if state is State.QUEUED:
         enqueue(tasks.drain)
     if state is State.FAILED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -139,6 +140,16 @@ def _needs_smtputf8(mail_from: str, recipients: Sequence[NewRecipient], content:
 
 def _changed(message: OutboundMessage) -> None:
     events.publish(message.owner_id, events.DELIVERY_CHANGED, message=str(message.uuid))
+
+
+def tell_owners(message_ids: Iterable[int]) -> None:
+    """Refresh the open pages of everyone whose messages these are."""
+    changed: dict[int | None, list[str]] = defaultdict(list)
+    rows = OutboundMessage.objects.filter(pk__in=list(message_ids))
+    for owner_id, uuid in rows.values_list("owner_id", "uuid"):
+        changed[owner_id].append(str(uuid))
+    for owner_id, uuids in changed.items():
+        events.publish_deliveries(owner_id, uuids)
 
 
 def undo(*, message: OutboundMessage, now: datetime) -> bool:
