@@ -13,7 +13,9 @@ from accounts.dashboard import clock
 from delivery.models import Attempt
 from delivery.policy.facts import Dnssec, DomainFacts, HostFacts, Proof, Starttls, TlsaState
 from delivery.policy.reasons import Reason
+from delivery.policy.verdict import Way
 from delivery.policy.words import REASONS
+from delivery.selectors import way_of
 
 STAGES = ("DNS", "Connect", "Greeting", "STARTTLS", "Handshake", "Proof", "REQUIRETLS")
 
@@ -141,10 +143,12 @@ def _proof(host: HostFacts | None, attempt: Attempt) -> Stage:
     promises_dane = host is not None and host.tlsa_state is TlsaState.USABLE
     if promises_dane and not {"DANE-EE", "DANE-TA"} & set(proofs):
         return Stage(kind="bad", word="No match", note="TLSA record and certificate differ")
-    if proofs:
-        return Stage(kind="yes", word=proofs[0], note=", ".join(proofs[1:]))
+    if way_of(attempt) in (Way.VERIFIED, Way.REQUIRETLS):
+        return Stage(kind="yes", word=proofs[0] if proofs else "Yes", note=", ".join(proofs[1:]))
     if attempt.stopped_by:
         return Stage(kind="bad", word="Failed", note=_reason(attempt))
+    if proofs:
+        return Stage(kind="no", word=proofs[0], note="but the name came over unsigned DNS")
     return Stage(kind="no", word="None", note=_reason(attempt))
 
 

@@ -13,6 +13,8 @@ from accounts.dashboard import sentences
 from accounts.dashboard.chart import Chart, Level, draw
 from delivery import stored
 from delivery.models import AttemptOutcome, DomainEvidence, RecipientAttempt
+from delivery.policy.facts import Dnssec, Proof
+from delivery.policy.modes import Mode
 from delivery.policy.record import Seen
 from delivery.policy.words import day
 
@@ -36,6 +38,20 @@ LEVEL_NAMES = {
     Level.TLS: "TLS, not verified",
     Level.PLAIN: "Plain text",
 }
+
+
+# What `delivery.selectors.way_of` says of one attempt, for the database to count by.
+_PKIX_ALONE = Q(attempt__verified_by=[Proof.PKIX.value]) & (
+    ~Q(attempt__dnssec=Dnssec.SECURE) | ~Q(attempt__reason="")
+)
+LEVEL = Case(
+    When(attempt__requiretls_used=True, then=Value(Level.REQUIRETLS.value)),
+    When(attempt__tls_version="", then=Value(Level.PLAIN.value)),
+    When(attempt__mode=Mode.VERIFIED, then=Value(Level.VERIFIED.value)),
+    When(Q(attempt__verified_by=[]) | _PKIX_ALONE, then=Value(Level.TLS.value)),
+    default=Value(Level.VERIFIED.value),
+    output_field=IntegerField(),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,20 +151,13 @@ def _weeks(now: datetime) -> list[date]:
 
 def _copies(owner_id: int, first: date) -> dict[date, dict[Level, int]]:
     """Return how many copies were handed over each week, by how they travelled."""
-    level = Case(
-        When(attempt__requiretls_used=True, then=Value(Level.REQUIRETLS.value)),
-        When(attempt__tls_version="", then=Value(Level.PLAIN.value)),
-        When(attempt__verified_by=[], then=Value(Level.TLS.value)),
-        default=Value(Level.VERIFIED.value),
-        output_field=IntegerField(),
-    )
     rows = (
         RecipientAttempt.objects.filter(
             outcome=AttemptOutcome.DELIVERED,
             attempt__owner_id=owner_id,
             attempt__at__gte=datetime(first.year, first.month, first.day, tzinfo=UTC),
         )
-        .annotate(week=TruncWeek("attempt__at", tzinfo=UTC), level=level)
+        .annotate(week=TruncWeek("attempt__at", tzinfo=UTC), level=LEVEL)
         .values_list("week", "level")
         .annotate(copies=Count("id"))
         .order_by()

@@ -17,7 +17,7 @@ from accounts.names import display_domain
 from delivery.models import DomainEvidence, Recipient, State
 from delivery.policy.verdict import Way
 from delivery.policy.words import WIRES, LedgerRow, WireView, day
-from delivery.selectors import rows_for
+from delivery.selectors import rows_for, way_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -200,14 +200,7 @@ def _wire(copy: Recipient) -> WireView:
     """Return how a copy travelled, or why it did not."""
     if copy.state != State.DELIVERED:
         return _UNFINISHED.get(State(copy.state), WireView(kind="unk", words="On its way"))
-    attempt = copy.last_attempt
-    if attempt is None:
-        return WIRES[Way.UNKNOWN]
-    if attempt.requiretls_used:
-        return WIRES[Way.REQUIRETLS]
-    if not attempt.tls_version:
-        return WIRES[Way.PLAIN]
-    return WIRES[Way.VERIFIED if attempt.verified_by else Way.TLS]
+    return WIRES[way_of(copy.last_attempt) if copy.last_attempt else Way.UNKNOWN]
 
 
 def _filters(owner_id: int, query: Query) -> tuple[Filter, ...]:

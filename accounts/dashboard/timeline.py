@@ -10,7 +10,9 @@ from accounts.dashboard import clock
 from delivery.models import Attempt, AttemptOutcome, Source
 from delivery.policy.facts import Proof
 from delivery.policy.reasons import Reason
+from delivery.policy.verdict import Way
 from delivery.policy.words import REASONS
+from delivery.selectors import way_of
 
 _PROOFS = {
     Proof.DANE_EE: "DANE-EE",
@@ -22,10 +24,10 @@ _PROOFS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptLine:
-    """One line of a transcript; `is_ours` tells who spoke."""
+    """One line of a transcript. `kind`: us, end for what broke, or nothing."""
 
     text: str
-    is_ours: bool
+    kind: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,19 +81,19 @@ def _result(attempt: Attempt) -> tuple[str, str, str]:
         return ("eye", "quiet", "Checked, nothing was sent")
     if attempt.outcome == AttemptOutcome.DELIVERED:
         tone = "yes" if attempt.tls_version else "warn"
-        return ("check", tone, f"Delivered{about} {_way(attempt)}")
+        return ("check", tone, f"Delivered{about} {_WAYS[way_of(attempt)]}")
     if attempt.outcome == AttemptOutcome.FAILED:
         return ("fail", "bad", f"Gave up on{about}" if about else "Gave up")
     tone = "bad" if attempt.stopped_by else "warn"
     return ("retry", tone, "Not handed over, to be tried again")
 
 
-def _way(attempt: Attempt) -> str:
-    if attempt.requiretls_used:
-        return "with REQUIRETLS"
-    if not attempt.tls_version:
-        return "in plain text"
-    return "over verified TLS" if attempt.verified_by else "over TLS, not verified"
+_WAYS = {
+    Way.REQUIRETLS: "with REQUIRETLS",
+    Way.VERIFIED: "over verified TLS",
+    Way.TLS: "over TLS, not verified",
+    Way.PLAIN: "in plain text",
+}
 
 
 def _details(attempt: Attempt) -> str:
@@ -109,8 +111,9 @@ def _details(attempt: Attempt) -> str:
 
 
 def _line(text: str) -> ScriptLine:
-    ours = text.startswith(("C: ", "> ", ">>> "))
-    return ScriptLine(text=text, is_ours=ours)
+    """Say who spoke: C for us, S for the server, * for what happened without words."""
+    kind = {"C": "us", "*": "end" if "failed" in text else ""}.get(text[:1], "")
+    return ScriptLine(text=text, kind=kind)
 
 
 def _changed_certificate(attempt: Attempt, older: Sequence[Attempt], now: datetime) -> Event | None:

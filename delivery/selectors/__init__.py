@@ -41,6 +41,7 @@ from delivery.selectors.receipts import (
     attempt_document,
     receipt,
     receipt_document,
+    way_of,
 )
 
 __all__ = [
@@ -74,5 +75,6 @@ __all__ = [
     "receipt_document",
     "row_of",
     "rows_for",
+    "way_of",
     "with_messages",
 ]

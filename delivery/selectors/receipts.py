@@ -86,9 +86,11 @@ def _way(copy: Recipient) -> Way:
     """Return how a delivered copy travelled."""
     if copy.transport == "local":
         return Way.LOCAL
-    attempt = copy.last_attempt
-    if attempt is None:
-        return Way.UNKNOWN
+    return way_of(copy.last_attempt) if copy.last_attempt else Way.UNKNOWN
+
+
+def way_of(attempt: Attempt) -> Way:
+    """Return how a message handed over in this attempt travelled."""
     if attempt.requiretls_used:
         return Way.REQUIRETLS
     if not attempt.tls_version:

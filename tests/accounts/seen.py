@@ -15,7 +15,17 @@ from delivery.models import (
     Source,
     State,
 )
-from delivery.policy.facts import Dnssec, DomainFacts, HostFacts, Proof, Starttls, StsFacts, StsMode
+from delivery.policy.facts import (
+    Dnssec,
+    DomainFacts,
+    HostFacts,
+    Proof,
+    Starttls,
+    StsFacts,
+    StsMode,
+    proves_server,
+)
+from delivery.policy.modes import Mode
 from delivery.policy.reasons import Reason
 from delivery.policy.record import DomainRecord, Mechanism, Observation
 
@@ -39,6 +49,8 @@ def make_session(
     reason: Reason = Reason.NONE,
     mx: str = "",
     fingerprint: str = "aa",
+    dnssec: Dnssec = Dnssec.INSECURE,
+    mode: Mode = Mode.DEFAULT,
     transcript: str = "",
     reply: str = "250 2.0.0 Ok",
 ) -> Attempt:
@@ -52,6 +64,8 @@ def make_session(
         at=at,
         domain=domain,
         mx=host,
+        dnssec=dnssec,
+        mode=mode,
         starttls=starttls,
         tls_version="TLSv1.3" if has_tls else "",
         verified_by=list(proofs),
@@ -107,7 +121,11 @@ def _fold(attempt: Attempt) -> None:
             starttls=Starttls(attempt.starttls),
             is_encrypted=bool(attempt.tls_version),
             offers_requiretls=attempt.requiretls_offered,
-            proofs=frozenset(Proof(proof) for proof in attempt.verified_by),
+            is_proven=proves_server(
+                frozenset(Proof(proof) for proof in attempt.verified_by),
+                Dnssec(attempt.dnssec),
+                Reason(attempt.reason),
+            ),
             reason=Reason(attempt.reason),
             stopped_by=Mechanism(attempt.stopped_by),
             delivered=attempt.outcome == "delivered",

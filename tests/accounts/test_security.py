@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -11,10 +12,15 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import services
-from delivery.models import ProbeRequest
-from delivery.policy.facts import Proof, Starttls
-from delivery.policy.modes import PledgeKind
+from accounts.dashboard.export import harmless
+from accounts.dashboard.overview import overview
+from delivery.models import Attempt, ProbeRequest
+from delivery.policy.facts import Dnssec, Proof, Starttls
+from delivery.policy.modes import Mode, PledgeKind
+from delivery.policy.reasons import Reason
 from delivery.policy.record import Mechanism
+from delivery.policy.verdict import Way
+from delivery.selectors import way_of
 from tests.accounts.seen import make_facts, make_session
 
 PLAIN = Starttls.NOT_OFFERED
@@ -132,6 +138,23 @@ def test_a_wish_for_an_unknown_part_gets_the_page(as_alice, seen):
     assert "<!doctype html>" in text(answer)
 
 
+def test_the_weeks_count_copies_as_their_receipts_tell_them(alice, now):
+    tls: list[dict[str, Any]] = [
+        {"proofs": proofs, "dnssec": dnssec, "reason": reason, "mode": mode}
+        for proofs in ([], [Proof.PKIX], [Proof.DANE_EE], [Proof.DANE_EE, Proof.PKIX])
+        for dnssec in (Dnssec.SECURE, Dnssec.INSECURE)
+        for reason in (Reason.NONE, Reason.CERTIFICATE_NOT_TRUSTED)
+        for mode in (Mode.DEFAULT, Mode.VERIFIED)
+    ]
+    for number, case in enumerate([*tls, {"starttls": PLAIN}, {"requiretls": True}]):
+        make_session(alice, f"d{number}.test", now, **case)
+    ways = {Way.REQUIRETLS: 1, Way.VERIFIED: 2, Way.TLS: 3, Way.PLAIN: 4}
+    told = Counter(ways[way_of(attempt)] for attempt in Attempt.objects.all())
+    counted = {row.level: row.copies for row in overview(owner_id=alice.pk, now=now).levels}
+    assert counted == told
+    assert min(told.values()) == 1
+
+
 def test_what_was_lost_needs_attention(as_alice, alice):
     at = timezone.now()
     make_session(alice, "lost.test", at - timedelta(days=2))
@@ -224,8 +247,6 @@ def test_a_check_is_a_post_of_someone_logged_in(as_alice):
 
 
 def test_a_formula_in_a_cell_is_defused():
-    from accounts.dashboard.export import harmless
-
     assert harmless("=1+1") == "'=1+1"
     assert harmless("far.test") == "far.test"
 
