@@ -77,8 +77,10 @@ def test_the_first_line_tells_how_to_reach_it(lab: subprocess.Popen[str]):
         "TLS_CA_FILE",
     }
     assert set(line["domains"]) == {"pkix.test", "dane.test"}
-    assert Path(line["environment"]["TLS_CA_FILE"]).read_bytes().startswith(b"-----BEGIN CERT")
+    ca_file = Path(line["environment"]["TLS_CA_FILE"])
+    assert ca_file.read_bytes().startswith(b"-----BEGIN CERT")
     assert stop(lab)[0] == 0
+    assert not ca_file.parent.exists()
 
 
 @pytest.mark.parametrize("lab", [["--profile", "plain", "--discard"]], indirect=True)
