@@ -43,6 +43,7 @@ NO_VALIDATION_HOLDS = timedelta(minutes=1)
 DNSSEC_ERRORS = frozenset({1, 2, 5, 6, 7, 8, 9, 10, 11, 12})
 
 NO_TTL = 0
+UNCHECKED_TTL = 60
 
 # dnspython gives up on a whole answer when one digest has the wrong length; for RFC 7672 §2.2 that
 # record is merely unusable, and those beside it count.
@@ -107,9 +108,11 @@ class DnsResolver:
         server, response = said
         if response.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
             return await self._failed(name, kind, server, response)
-        answer = replace(
-            _read(name, kind, response), dnssec=await self._dnssec_of(server, response)
-        )
+        dnssec = await self._dnssec_of(server, response)
+        answer = replace(_read(name, kind, response), dnssec=dnssec)
+        if dnssec is Dnssec.UNCHECKED and self._trusts(server):
+            # It may just have failed to say so; that must not be believed for hours.
+            answer = replace(answer, ttl=min(answer.ttl, UNCHECKED_TTL))
         self._cache.put(answer, now=self._clock.now())
         return answer
 

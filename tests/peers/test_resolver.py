@@ -246,6 +246,17 @@ async def test_validation_is_checked_again_after_an_hour():
     assert answer.dnssec is Dnssec.UNCHECKED
 
 
+async def test_unchecked_answer_is_soon_asked_for_again():
+    clock = FakeClock()
+    async with DnsServer(_always("plain.test. 3000 IN A 192.0.2.1")) as server:
+        resolver = _resolver(server, clock=clock)
+        await resolver.query("plain.test", "A")
+        clock.advance(timedelta(seconds=61))
+        server._script = _always("plain.test. 3000 IN A 192.0.2.1", ad=True)
+        answer = await resolver.query("plain.test", "A")
+    assert answer.dnssec is Dnssec.SECURE
+
+
 # Memory
 
 
