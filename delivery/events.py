@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
@@ -29,7 +28,8 @@ def publish(user_id: int | None, kind: str, **ids: int | str) -> None:
     A channel layer that is down costs freshness, never the change itself: `robust` logs it.
     """
     if user_id is not None:
-        transaction.on_commit(partial(_send, user_id, kind, ids), robust=True)
+        # A function, not a partial: Django logs a failed hook by its name, which partials lack.
+        transaction.on_commit(lambda: _send(user_id, kind, ids), robust=True)
 
 
 def publish_deliveries(user_id: int | None, messages: Sequence[str]) -> None:

@@ -125,7 +125,8 @@ def _check(recipients: Sequence[NewRecipient], content: bytes) -> None:
         raise RefusedMessageError(
             f"{len(recipients)} recipients are too many; {settings.MAX_RECIPIENTS} is the limit."
         )
-    if len(content) > settings.MAX_MESSAGE_BYTES * 4 // 3 + 65536:
+    # In base64, 57 bytes take a line of 78.
+    if len(content) > settings.MAX_MESSAGE_BYTES * 78 // 57 + 65536:
         raise RefusedMessageError("The message is larger than this server accepts.")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -17,7 +16,8 @@ def enqueue(task: Task[..., Any], *ids: int | str) -> None:
     Only ids travel. A broker that cannot be reached costs nothing but time: the table is the
     queue of record, and the sweep finds what was not announced.
     """
-    transaction.on_commit(partial(_send, task, ids), robust=True)
+    # A function, not a partial: Django logs a failed hook by its name, which partials lack.
+    transaction.on_commit(lambda: _send(task, ids), robust=True)
 
 
 def _send(task: Task[..., Any], ids: tuple[int | str, ...]) -> None:

@@ -205,6 +205,9 @@ class Draft(models.Model):
     version = models.PositiveIntegerField(
         default=0, help_text="Counts saves; tells two tabs apart."
     )
+    saved_by = models.CharField(
+        max_length=36, blank=True, help_text="The open page that saved last."
+    )
     sender = models.CharField(max_length=320, help_text="One of the user's addresses.")
     to = models.JSONField(default=list, help_text="As typed, one entry a recipient.")
     cc = models.JSONField(default=list)

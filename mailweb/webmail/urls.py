@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from mailweb.webmail.views import mailboxes, message, search
+from mailweb.webmail.views import compose, mailboxes, message, search
 from mailweb.webmail.views.counts import counts
 from mailweb.webmail.views.lab import lab, lab_message
 from mailweb.webmail.views.parts import parts
@@ -17,14 +17,16 @@ urlpatterns = [
     path("mail/counts/", counts, name="counts"),
     path("mail/search/", search.search, name="search"),
     path("mail/outbox/", pending, name="outbox"),
-    path("mail/compose/", pending, name="compose"),
-    path("mail/compose/addresses/", pending, name="addresses"),
-    path("mail/compose/<uuid:key>/", pending, name="draft"),
-    path("mail/compose/<uuid:key>/outlook/", pending, name="draft-outlook"),
-    path("mail/compose/<uuid:key>/send/", pending, name="draft-send"),
-    path("mail/compose/<uuid:key>/discard/", pending, name="draft-discard"),
-    path("mail/compose/<uuid:key>/attach/", pending, name="draft-attach"),
-    path("mail/compose/<uuid:key>/detach/<uuid:file>/", pending, name="draft-detach"),
+    path("mail/outbox/<uuid:key>/undo/", pending, name="undo-send"),
+    path("mail/compose/", compose.compose, name="compose"),
+    path("mail/compose/addresses/", compose.suggest, name="addresses"),
+    path("mail/compose/<uuid:key>/", compose.draft, name="draft"),
+    path("mail/compose/<uuid:key>/outlook/", compose.draft_outlook, name="draft-outlook"),
+    path("mail/compose/<uuid:key>/send/", compose.draft_send, name="draft-send"),
+    path("mail/compose/<uuid:key>/discard/", compose.draft_discard, name="draft-discard"),
+    path("mail/compose/<uuid:key>/attach/", compose.draft_attach, name="draft-attach"),
+    path("mail/compose/<uuid:key>/detach/<uuid:file>/", compose.draft_detach, name="draft-detach"),
+    path("mail/compose/<uuid:key>/check/", compose.draft_check, name="draft-check"),
     path("mail/m/<uuid:key>/", message.message, name="message"),
     path("mail/m/<uuid:key>/html/", message.message_html, name="message-html"),
     path("mail/m/<uuid:key>/part/<str:part>/", message.part, name="part"),
@@ -34,8 +36,8 @@ urlpatterns = [
     path("mail/m/<uuid:key>/flag/", message.flag_message, name="flag-message"),
     path("mail/m/<uuid:key>/seen/", message.mark_seen, name="mark-seen"),
     path("mail/m/<uuid:key>/unseen/", message.mark_unseen, name="mark-unseen"),
-    path("mail/m/<uuid:key>/reply/", pending, name="reply"),
-    path("mail/m/<uuid:key>/forward/", pending, name="forward"),
+    path("mail/m/<uuid:key>/reply/", compose.reply, name="reply"),
+    path("mail/m/<uuid:key>/forward/", compose.forward, name="forward"),
     path("mail/m/<uuid:key>/receipt.json", message.receipt_json, name="receipt-json"),
     path("mail/m/<uuid:key>/receipt.txt", message.receipt_text, name="receipt-text"),
     path("mail/receipt-key.pem", message.receipt_key, name="receipt-key"),

@@ -1,0 +1,315 @@
+"""From a draft to the queue: read the recipients, foresee, ask what must be asked, hand over, undo.
+
+Rule: Send changes everything in one transaction or nothing at all. A refusal leaves the draft as
+it is and says what can be done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+
+from accounts import selectors as accounts
+from delivery import events, services
+from delivery.policy.modes import Mode
+from mailweb.lib.addresses import Address
+from mailweb.lib.errors import UserError
+from mailweb.webmail import composing
+from mailweb.webmail import services as store
+from mailweb.webmail.mime import compose
+from mailweb.webmail.models import Correspondent, Draft, Message, Role
+from mailweb.webmail.outlook import outlook_of
+from mailweb.webmail.recipients import recipients_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from accounts.models import SendPreferences, User
+    from delivery.models import OutboundMessage
+    from delivery.selectors import Consent, Outlook
+    from mailweb.webmail.recipients import Recipients
+
+HOLD_OUTLASTS_BUTTON = timedelta(seconds=5)
+"""The server lets go later than Undo is shown, so that a press in its last moment still counts."""
+
+SENT_DRAFTS_KEPT = timedelta(minutes=10)
+
+
+class UnfinishedDraftError(UserError):
+    """Something in the message has to be put right first.
+
+    `errors` has the sentences by field: to, cc, bcc, sender, subject, files.
+    """
+
+    def __init__(self, errors: Mapping[str, list[str]]) -> None:
+        self.errors = dict(errors)
+        super().__init__(next(sentence for sentences in errors.values() for sentence in sentences))
+
+
+class DecisionError(UserError):
+    """Before this is sent, somebody has to decide something."""
+
+
+class CannotBeMetError(DecisionError):
+    """At least one copy can't be sent like this."""
+
+
+class ConsentNeededError(DecisionError):
+    """At least one copy would go with TLS optional; that needs a yes."""
+
+    def __init__(self, consents: tuple[Consent, ...]) -> None:
+        self.consents = consents
+        super().__init__()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What Send was told beyond the draft.
+
+    `consents` are copies that may go with TLS optional, `insists` those that shall rather wait;
+    `anyway` queues copies that would wait or fail as things stand.
+    """
+
+    consents: frozenset[str] = field(default_factory=frozenset)
+    insists: frozenset[str] = field(default_factory=frozenset)
+    anyway: bool = False
+
+
+def send(draft: Draft, *, now: datetime, answers: Answers | None = None) -> OutboundMessage:
+    """Hand the message to the queue, file its copy in Sent, and put the draft out of sight.
+
+    Raises:
+        UnfinishedDraftError: something has to be put right first.
+        CannotBeMetError: a copy can't be sent as asked, and `answers` does not say "anyway".
+        ConsentNeededError: a copy would go with TLS optional, and `answers` has no yes to it.
+        composing.DraftSentError: it has been sent already.
+    """
+    recipients = recipients_of(draft)
+    sender = _check(draft, recipients)
+    answers = answers or Answers()
+    _insist(draft, recipients, answers.insists)
+    outlook = outlook_of(draft, recipients, now=now)
+    _ask(outlook, answers)
+    preferences = accounts.preferences_of(draft.user)
+    letter = letter_of(draft, recipients, sender, now=now)
+    content = compose.build(letter)
+    with transaction.atomic():
+        message = _hand_over(
+            draft, recipients, letter, content, outlook, preferences=preferences, now=now
+        )
+        _claim(draft, message)
+        _file(draft, recipients, message, content, now=now)
+        _remember(draft.user, recipients, now=now)
+        events.publish(draft.user_id, events.DRAFTS_CHANGED)
+    return message
+
+
+def _check(draft: Draft, recipients: Recipients) -> Address:
+    """Return the sender, or say everything that is wrong at once."""
+    errors = {name: list(sentences) for name, sentences in recipients.errors.items()}
+    if not recipients.entries:
+        errors["to"] = ["There is no recipient yet."]
+    sender = _sender(draft)
+    if sender is None:
+        errors["sender"] = ["That is not one of your addresses. Choose another one."]
+    if compose.has_control_characters(draft.subject):
+        errors["subject"] = ["The subject contains a line break. Put it on one line."]
+    elif len(draft.subject) > 998:
+        errors["subject"] = ["The subject is too long. Keep it below 1,000 characters."]
+    size = sum(draft.attachments.values_list("size_bytes", flat=True)) + len(draft.body.encode())
+    if size > settings.MAX_MESSAGE_BYTES:
+        limit = composing.size_in_words(settings.MAX_MESSAGE_BYTES)
+        errors["files"] = [
+            f"The message is {composing.size_in_words(size)}; {limit} is the limit. Remove a file."
+        ]
+    if errors or sender is None:
+        raise UnfinishedDraftError(errors)
+    return sender
+
+
+def _sender(draft: Draft) -> Address | None:
+    own = {str(address).casefold(): str(address) for address in accounts.addresses_of(draft.user)}
+    mine = own.get(draft.sender.casefold())
+    if mine is None:
+        return None
+    local_part, _, domain = mine.rpartition("@")
+    return Address(
+        name=" ".join(draft.user.name.split()),
+        local_part=local_part,
+        domain_ascii=domain,
+        domain_unicode=domain,
+    )
+
+
+def _insist(draft: Draft, recipients: Recipients, specs: frozenset[str]) -> None:
+    """Keep what the recipient's domain publishes for these copies, as a choice by hand."""
+    for copy in recipients.copies:
+        if copy.spec in specs:
+            composing.choose_copy_mode(draft, key=copy.key, mode=Mode.DEFAULT)
+
+
+def _ask(outlook: Outlook, answers: Answers) -> None:
+    """Stop where a person has to decide."""
+    refused = [copy for copy in outlook.copies if copy.is_refused]
+    if not answers.anyway and any(copy.address not in answers.insists for copy in refused):
+        raise CannotBeMetError(outlook.choice.conflict or outlook.choice.weakest)
+    open_questions = tuple(
+        consent for consent in outlook.choice.consents if consent.address not in answers.consents
+    )
+    if open_questions:
+        raise ConsentNeededError(open_questions)
+
+
+def letter_of(
+    draft: Draft, recipients: Recipients, sender: Address, *, now: datetime
+) -> compose.Letter:
+    """Return the message as it will be written. Blind copies are not part of it."""
+    references = tuple(draft.references)
+    is_answer = bool(references) and draft.forward_of_id is None
+    return compose.Letter(
+        sender=sender,
+        to=recipients.of("to"),
+        cc=recipients.of("cc"),
+        subject=draft.subject.strip(),
+        body=draft.body,
+        date=now,
+        message_id=f"<{uuid4()}@{settings.MAIL_HOSTNAME}>",
+        in_reply_to=references[-1] if is_answer else "",
+        references=references,
+        files=tuple(
+            compose.File(name=file.name, content_type=file.content_type, data=bytes(file.data))
+            for file in draft.attachments.all()
+        ),
+    )
+
+
+def _hand_over(
+    draft: Draft,
+    recipients: Recipients,
+    letter: compose.Letter,
+    content: bytes,
+    outlook: Outlook,
+    *,
+    preferences: SendPreferences,
+    now: datetime,
+) -> OutboundMessage:
+    undo_until = now + timedelta(seconds=preferences.undo_seconds)
+    has_undo = preferences.undo_seconds > 0
+    specs = [copy.spec for copy in recipients.copies]
+    pledges = accounts.pledges_for(draft.user, specs)
+    return services.submit(
+        owner=draft.user,
+        mail_from=letter.sender.spec,
+        recipients=[
+            services.NewRecipient(
+                address=spec, mode=outlook.choice.modes[spec], pledge=pledges.get(spec)
+            )
+            for spec in specs
+        ],
+        content=content,
+        subject=letter.subject,
+        message_id=letter.message_id,
+        sender_policy=preferences.policy,
+        now=now,
+        undo_until=undo_until if has_undo else None,
+        release_at=undo_until + HOLD_OUTLASTS_BUTTON if has_undo else None,
+    )
+
+
+def _claim(draft: Draft, message: OutboundMessage) -> None:
+    """Tie the draft to its message; of two presses of Send, the second one finds it taken."""
+    if not Draft.objects.filter(pk=draft.pk).update(outbound=message):
+        raise composing.DraftSentError
+    draft.outbound = message
+
+
+def _file(
+    draft: Draft,
+    recipients: Recipients,
+    message: OutboundMessage,
+    content: bytes,
+    *,
+    now: datetime,
+) -> None:
+    """File the sent copy, which alone names the blind copies, and flag what was answered."""
+    store.file_message(
+        user=draft.user,
+        role_or_mailbox=Role.SENT,
+        data=content,
+        now=now,
+        is_seen=True,
+        outbound=message,
+        bcc=[(copy.name, copy.spec) for copy in recipients.of("bcc")],
+    )
+    _flag(draft, is_done=True)
+
+
+def _flag(draft: Draft, *, is_done: bool) -> None:
+    for key, flag in ((draft.reply_to_id, "is_answered"), (draft.forward_of_id, "is_forwarded")):
+        if key is not None:
+            Message.objects.filter(pk=key).update(**{flag: is_done})
+            events.publish(draft.user_id, events.MAILBOX_CHANGED)
+
+
+def _remember(user: User, recipients: Recipients, *, now: datetime) -> None:
+    """Count everybody written to, so that compose can complete their addresses."""
+    people = recipients.copies
+    Correspondent.objects.bulk_create(
+        (
+            Correspondent(user=user, address=one.spec, name=one.name, messages=0, last_at=now)
+            for one in people
+        ),
+        ignore_conflicts=True,
+    )
+    known = Correspondent.objects.filter(user=user, address__in=[one.spec for one in people])
+    known.update(messages=F("messages") + 1, last_at=now)
+    named = {one.spec: one.name for one in people if one.name}
+    renamed = [one for one in known.filter(address__in=named) if one.name != named[one.address]]
+    for one in renamed:
+        one.name = named[one.address]
+    Correspondent.objects.bulk_update(renamed, ["name"])
+
+
+@transaction.atomic
+def undo(message: OutboundMessage, *, user: User, now: datetime) -> Draft | None:
+    """Take a message back and return its draft as it was; None if a copy has begun to leave."""
+    draft = Draft.with_sent.filter(outbound=message, user=user).first()
+    if draft is None or not services.undo(message=message, now=now):
+        return None
+    Draft.with_sent.filter(pk=draft.pk).update(outbound=None, updated_at=now)
+    sent = list(Message.objects.filter(user=user, outbound=message).values_list("uuid", flat=True))
+    store.move_messages(user=user, uuids=sent, to=store.mailboxes_for(user)[Role.TRASH])
+    store.delete_messages(user=user, uuids=sent)
+    if not Message.objects.filter(user=user, in_reply_to__in=draft.references[-1:]).exists():
+        _flag(draft, is_done=False)
+    events.publish(user.pk, events.DRAFTS_CHANGED)
+    draft.refresh_from_db()
+    return draft
+
+
+def forget_sent_drafts(*, now: datetime) -> int:
+    """Delete drafts whose message has left or can't be taken back any more; return how many."""
+    gone = Draft.with_sent.filter(outbound__queued_at__lt=now - SENT_DRAFTS_KEPT).exclude(
+        outbound__recipients__state="scheduled"
+    )
+    return gone.delete()[1].get("webmail.Draft", 0)
+
+
+def sent_sentence(message: OutboundMessage, *, left: tuple[str, ...] = ()) -> str:
+    """Return what is said after Send; `left` are those whose copy stayed in a draft."""
+    number = message.recipients.count()
+    people = "1 person" if number == 1 else f"{number:,} people"
+    sentence = f"Sending to {people}"
+    if message.undo_until is not None:
+        seconds = round((message.undo_until - message.queued_at).total_seconds())
+        sentence += f" in {seconds} seconds"
+    if not left:
+        return f"{sentence}."
+    rest = left[0] if len(left) == 1 else f"{len(left)} others"
+    return f"{sentence}. For {rest} it stays in Drafts."

@@ -1,0 +1,119 @@
+// One request at a time from a draft's form, so that no answer overtakes another. What is typed stays in the
+// page until the server has it: a failed save is tried again, and leaving with unsaved text asks first.
+
+import { reconcile } from "./compose-entries.js";
+import { swapParts } from "./compose-parts.js";
+import { ask, said } from "./compose-request.js";
+import { say } from "./compose-say.js";
+
+const FIRST_RETRY_MS = 2_000;
+const LONGEST_RETRY_MS = 30_000;
+const LATER = "Not saved yet: no connection. Trying again.";
+const NOT_SENT = "Not sent: no connection. Everything is kept here.";
+const LOGGED_OUT = "Not saved: log in again in another tab.";
+
+export function createSaver(form) {
+  const state = { chain: Promise.resolve(), timer: 0, retry: FIRST_RETRY_MS, isDirty: false, wantsOutlook: false };
+  const version = () => Number(form.querySelector("[data-saved]")?.dataset.saved ?? 0);
+
+  function words(text) {
+    const place = form.querySelector("[data-save-words]");
+    if (place) {
+      place.textContent = text;
+    }
+    form.querySelector("[data-saved]")?.classList.toggle("save-state--away", Boolean(text));
+  }
+
+  function failed(answer, isSend) {
+    const text = answer.isLoggedOut ? LOGGED_OUT : isSend ? NOT_SENT : LATER;
+    words(text);
+    say(text);
+    state.isDirty = true;
+    if (!isSend) {
+      later(state.retry);
+      state.retry = Math.min(2 * state.retry, LONGEST_RETRY_MS);
+    }
+  }
+
+  function accept(answer) {
+    state.retry = FIRST_RETRY_MS;
+    if (answer.goTo) {
+      leave();
+      location.assign(answer.goTo);
+      return;
+    }
+    swapParts(answer.html);
+    reconcile(form);
+    // Once stored, the draft has an address of its own: a reload brings it back.
+    const { pathname } = new URL(form.action);
+    if (location.pathname !== pathname && version() > 0) {
+      history.replaceState(null, "", pathname);
+    }
+  }
+
+  async function post(url, { button = null, files = [], onProgress = null, isWhole = true } = {}) {
+    clearTimeout(state.timer);
+    state.timer = 0;
+    state.isDirty = false;
+    const body = said(form, { button, isWhole });
+    files.forEach((file) => body.append("files", file));
+    const answer = await ask(url, { body, onProgress });
+    if (answer.isThere) {
+      accept(answer);
+    } else {
+      failed(answer, button?.hasAttribute("data-send") ?? false);
+    }
+    return answer;
+  }
+
+  const queue = (work) => (state.chain = state.chain.then(work, work));
+
+  const flush = () =>
+    queue(async () => {
+      if (state.wantsOutlook) {
+        state.wantsOutlook = false;
+        const answer = await post(form.dataset.outlook, { isWhole: false });
+        state.wantsOutlook ||= !answer.isThere;
+        document.dispatchEvent(new Event("compose:foreseen"));
+      } else if (state.isDirty) {
+        await post(form.action);
+      }
+    });
+
+  function later(milliseconds) {
+    state.isDirty = true;
+    clearTimeout(state.timer);
+    state.timer = setTimeout(flush, milliseconds);
+  }
+
+  function foresee() {
+    state.isDirty = state.wantsOutlook = true;
+    return flush();
+  }
+
+  // Look again at what is stored; what is not stored yet goes first.
+  function refresh() {
+    const read = async () => {
+      const answer = await ask(form.dataset.outlook, { method: "GET" });
+      if (answer.isThere && !state.isDirty) {
+        accept(answer);
+      }
+    };
+    return state.isDirty ? foresee() : version() > 0 && queue(read);
+  }
+
+  function press(button) {
+    const url = button.hasAttribute("formaction") ? button.formAction : form.action;
+    if (button.hasAttribute("data-send")) {
+      words("Sending");
+    }
+    return queue(() => post(url, { button }));
+  }
+
+  function leave() {
+    state.isDirty = false;
+    clearTimeout(state.timer);
+  }
+
+  return { later, foresee, refresh, press, leave, queue, post, flush, isDirty: () => state.isDirty };
+}

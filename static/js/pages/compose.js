@@ -1,0 +1,100 @@
+// Compose, with scripts: chips, completion, saving while typing, live bars. Without this module every button
+// posts the whole form and the page comes back with everything in it.
+
+import { attachLines } from "./compose-chips.js";
+import { attachFiles } from "./compose-files.js";
+import { attachLeaving } from "./compose-leave.js";
+import { attachSuggestions } from "./compose-suggest.js";
+import { createSaver } from "./compose-save.js";
+import { say } from "./compose-say.js";
+
+const SOON_MS = 800;
+const POLL_MS = 4_000;
+const POLLS = 6;
+
+function start(form) {
+  const saver = createSaver(form);
+  attachSuggestions(form);
+  attachLines(form, saver);
+  attachLeaving(saver);
+  attachFiles(form, saver);
+  attachModes(form, saver);
+  attachButtons(form, saver);
+  attachLive(form, saver);
+  form.addEventListener("input", (event) => {
+    if (!event.target.matches("[data-add], [data-mode], [type=file], [name=keep]")) {
+      saver.later(SOON_MS);
+    }
+  });
+  // A reply or forward is stored, and its servers looked up, as soon as it is open.
+  if (form.querySelector("[data-chip], [name=keep]")) {
+    saver.foresee();
+  }
+}
+
+// A press on the mode that is already marked is a choice too: it is then kept whatever changes.
+function attachModes(form, saver) {
+  form.addEventListener("click", (event) => {
+    if (event.target.matches("[data-mode]")) {
+      form.elements.by_hand.value = "1";
+      saver.foresee();
+    }
+  });
+}
+
+function attachButtons(form, saver) {
+  form.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (!button || button.hasAttribute("data-plain")) {
+      saver.leave();
+      return;
+    }
+    event.preventDefault();
+    if (button.hasAttribute("data-more")) {
+      form.querySelectorAll("[data-line]").forEach((line) => (line.hidden = false));
+      form.querySelector("[data-line=cc] [data-add]").focus();
+      button.hidden = true;
+    } else {
+      saver.press(button);
+    }
+  });
+  const more = form.querySelector("[data-more]");
+  more.hidden = !form.querySelector("[data-line][hidden]");
+  form.addEventListener("click", (event) => event.target.closest("[data-leave]") && saver.leave());
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      form.requestSubmit(form.querySelector("[data-send]"));
+    } else if (event.key === "Enter" && event.target.matches("#subject")) {
+      event.preventDefault();
+      form.elements.body.focus();
+    }
+  });
+}
+
+function attachLive(form, saver) {
+  let wait = 0;
+  const soon = () => {
+    clearTimeout(wait);
+    wait = setTimeout(() => saver.refresh(), 150);
+  };
+  const onDomain = (event) => {
+    if (document.getElementById(`server-${event.detail?.domain}`)) {
+      soon();
+    }
+  };
+  document.body.addEventListener("domain-changed", onDomain);
+  document.body.addEventListener("resync", soon);
+  // Where the socket is silent, look again a few times as long as something is checked.
+  let polls = 0;
+  setInterval(() => {
+    if (!document.querySelector("#ledger[data-checking]") || document.hidden) {
+      polls = 0;
+    } else if ((polls += 1) <= POLLS) {
+      saver.refresh();
+    }
+  }, POLL_MS);
+  document.addEventListener("compose:foreseen", () => say(document.querySelector("[data-why]")?.textContent));
+}
+
+document.querySelectorAll("[data-compose]").forEach(start);
