@@ -97,7 +97,9 @@ def way_of(attempt: Attempt) -> Way:
         return Way.PLAIN
     proofs = frozenset(Proof(one) for one in attempt.verified_by)
     insisted = attempt.mode == Mode.VERIFIED
-    proven = insisted or proves_server(proofs, Dnssec(attempt.dnssec), Reason(attempt.reason))
+    proven = insisted or proves_server(
+        proofs, Dnssec(attempt.dnssec or Dnssec.UNCHECKED), Reason(attempt.reason)
+    )
     return Way.VERIFIED if proven else Way.TLS
 
 

@@ -150,7 +150,13 @@ def rows_of(
     """
     tags = _delivery_tags([m.outbound_id for m in messages if m.outbound_id is not None])
     return tuple(
-        _row(message, now, is_sent=is_sent, has_place=has_place, tag=tags.get(message.outbound_id))
+        _row(
+            message,
+            now,
+            is_sent=is_sent or (has_place and message.mailbox.role == Role.SENT),
+            has_place=has_place,
+            tag=tags.get(message.outbound_id),
+        )
         for message in messages
     )
 

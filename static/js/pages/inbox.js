@@ -1,12 +1,11 @@
 // The list and the reader beside it. A row opens in the reader without a new page; ticks stay when the list
 // is read again; j and k go to the next and the previous message. Without this module rows are links.
 
-const list = () => document.getElementById("message-list");
 const reader = () => document.getElementById("reader");
 const panes = () => document.querySelector("[data-panes]");
 const ticks = () => [...document.querySelectorAll(".row-tick")];
 
-let chosen = new Set();
+let kept = { chosen: [], anchor: null };
 
 /** Mark the row of the message that the reader shows. */
 function markOpen() {
@@ -49,16 +48,39 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+/** Find the first row that can be seen, so that it can stay where it is. */
+function anchor() {
+  const top = document.querySelector(".pane--list .pane-scroll").getBoundingClientRect().top;
+  const row = [...document.querySelectorAll(".row[data-row]")].find(
+    (one) => one.getBoundingClientRect().bottom > Math.max(0, top),
+  );
+  return row && { id: row.id, top: row.getBoundingClientRect().top };
+}
+
 document.addEventListener("htmx:beforeSwap", (event) => {
-  if (event.detail.target === list()) {
-    chosen = new Set(ticks().filter((tick) => tick.checked).map((tick) => tick.id));
+  if (event.detail.target?.id === "message-list") {
+    kept = { chosen: ticks().filter((tick) => tick.checked).map((tick) => tick.id), anchor: anchor() };
   }
 });
 
+function restore() {
+  kept.chosen.map((id) => document.getElementById(id)).forEach((tick) => tick && (tick.checked = true));
+  const row = kept.anchor && document.getElementById(kept.anchor.id);
+  const moved = row ? row.getBoundingClientRect().top - kept.anchor.top : 0;
+  const scroller = document.querySelector(".pane--list .pane-scroll");
+  const isOwn = getComputedStyle(scroller).overflowY !== "visible";
+  // At the very top, what is new should be seen.
+  if (isOwn && scroller.scrollTop > 0) {
+    scroller.scrollTop += moved;
+  } else if (!isOwn && scrollY > 0) {
+    scrollBy(0, moved);
+  }
+}
+
 document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.detail.target.id === "message-list") {
-    chosen.forEach((id) => document.getElementById(id)?.click());
-  } else if (event.detail.target.id === "reader") {
+  if (event.detail.target?.id === "message-list") {
+    restore();
+  } else if (event.detail.target?.id === "reader") {
     panes()?.classList.add("panes--reading");
     if (matchMedia("(max-width: 1179px)").matches) {
       document.getElementById("letter-title")?.focus();
