@@ -192,6 +192,8 @@ class Session:
             reply = await self.exchange(StartTls())
         except LostError as error:
             raise self._tls_broke(str(error)) from error
+        if reply.code == 421:
+            raise RefusedError(outcomes.refused(self.host, reply, Kind.STARTTLS, Scope.HOST))
         if not reply.is_positive:
             self._tls = tls.failed(reply.whole, reason=Reason.STARTTLS_NOT_SUPPORTED)
             return

@@ -23,9 +23,10 @@ from delivery.agent.errors import LostError, SessionError
 from delivery.agent.job import RecipientResult
 from delivery.agent.session import Session
 from delivery.policy.outcome import Outcome, Scope
-from delivery.smtp import Body, Command, Data, Kind, Mail, Rcpt, Reply, Rset
+from delivery.smtp import Body, Command, Data, Kind, Mail, Rcpt, Reply, Rset, State
 
 MOST_RECIPIENTS = 1000
+OPEN = frozenset(State) - {State.CLOSING, State.CLOSED, State.BROKEN}
 
 Recipients = list[tuple[int, Rcpt]]
 
@@ -155,7 +156,13 @@ class _Transaction:
         """Return the reply to a command, which with PIPELINING has been sent before."""
         if self._is_pipelined:
             return await self._session.reply()
+        self._check_open()
         return await self._session.exchange(command)
+
+    def _check_open(self) -> None:
+        """RFC 5321 §3.8: after a 421 nothing more is said, even if the server goes on."""
+        if self._session.smtp.state not in OPEN:
+            raise LostError(outcomes.lost(self._session.host, "the server is closing"))
 
     async def _ask_for_recipients(self) -> None:
         for at, (key, rcpt) in enumerate(self._recipients):
@@ -178,6 +185,7 @@ class _Transaction:
         if not reply.is_intermediate:
             self._settle_rest(self._refused(reply, Kind.DATA))
             return
+        self._check_open()
         if not self._accepted:
             # RFC 2920 §3.1: a 354 that nobody wanted is answered with a lone dot.
             await self._session.send_content(b"")

@@ -128,7 +128,7 @@ class SmtpServer:
     ) -> None:
         goes_on = await self._say(self._reply("", "220 mx.test ESMTP"), reader, writer)
         while goes_on and (line := await reader.readline()):
-            text = line.decode().rstrip("\r\n")
+            text = line.decode("utf-8", "replace").rstrip("\r\n")
             talk.lines.append(text)
             verb = text.split(" ")[0].split(":")[0].upper()
             self._heard.setdefault(verb, asyncio.Event()).set()

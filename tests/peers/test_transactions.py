@@ -200,6 +200,8 @@ REPLIES: dict[str, Reply] = {
     "452": "452 4.5.3 too many",
     "550": "550 5.1.1 no",
     "552": "552 5.2.2 full",
+    "421": "421 4.3.2 bye, but not yet",
+    "421 close": Say("421 4.3.2 bye", "close"),
     "close": Say(then="close"),
     "reset": Say(then="reset"),
 }
@@ -210,6 +212,8 @@ FATES = {
     "452": {Result.DELIVERED, Result.DEFERRED},
     "550": {Result.FAILED},
     "552": {Result.FAILED},
+    "421": {Result.DEFERRED},
+    "421 close": {Result.DEFERRED},
     "close": {Result.DEFERRED},
     "reset": {Result.DEFERRED},
 }
@@ -226,8 +230,8 @@ async def test_matrix_of_two_replies_leaves_nobody_without_a_fair_answer(
     await net.serve(server)
     one, two = outcomes_of(await net.send(ALICE, BOB))
     assert one.result in FATES[first]
-    broken = {"close", "reset"}
-    assert two.result in (FATES[second] if first not in broken else {Result.DEFERRED})
+    broken = {"421", "421 close", "close", "reset"}
+    assert two.result in (FATES[second] | ({Result.DEFERRED} if first in broken else set()))
     if first in ("450", "550", "552"):
         assert one.reply == REPLIES[first]
     if not {first, second} & broken:
@@ -283,6 +287,31 @@ async def test_missing_reply_to_the_content_is_put_off_and_no_other_host_is_trie
         "4.4.2",
     )
     assert spare.conversations == []
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("stage", ["EHLO", "MAIL", "RCPT", "DATA", "."])
+@pytest.mark.parametrize("then", ["", "close", "reset"])
+async def test_421_is_the_end_of_the_session_whatever_follows(
+    net: Net, announces: tuple[str, ...], stage: str, then: str
+):
+    server = await net.serve(SmtpServer({stage: Say("421 4.3.2 bye", then)}, announces=announces))
+    (outcome,) = outcomes_of(await net.send())
+    assert (outcome.result, outcome.scope, outcome.reply) == (
+        Result.DEFERRED,
+        Scope.HOST,
+        "421 4.3.2 bye",
+    )
+    assert len(server.conversations) == 1
+
+
+@pytest.mark.parametrize("then", ["", "close"])
+async def test_421_to_starttls_is_about_the_host_and_not_about_tls(net: Net, then: str):
+    replies = {"STARTTLS": Say("421 4.3.2 bye", then)}
+    await net.serve(SmtpServer(replies, announces=(*PIPELINED, "STARTTLS")))
+    report = await net.send()
+    assert outcomes_of(report)[0].reply == "421 4.3.2 bye"
+    assert [attempt.evidence for attempt in report.attempts] == [None]
 
 
 async def test_421_to_anything_is_about_the_host(net: Net):
