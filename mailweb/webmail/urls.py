@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from django.urls import path
 
-from mailweb.webmail.views import compose, mailboxes, message, search
+from mailweb.webmail.views import compose, mailboxes, message, outbox, search
 from mailweb.webmail.views.counts import counts
 from mailweb.webmail.views.lab import lab, lab_message
 from mailweb.webmail.views.parts import parts
-from mailweb.webmail.views.pending import pending
 
 app_name = "webmail"
 
@@ -16,8 +15,21 @@ urlpatterns = [
     path("", mailboxes.home, name="home"),
     path("mail/counts/", counts, name="counts"),
     path("mail/search/", search.search, name="search"),
-    path("mail/outbox/", pending, name="outbox"),
-    path("mail/outbox/<uuid:key>/undo/", pending, name="undo-send"),
+    path("mail/outbox/", outbox.outbox, name="outbox"),
+    path("mail/outbox/<uuid:key>/undo/", outbox.undo_send, name="undo-send"),
+    path("mail/outbox/<uuid:key>/send/", outbox.send_now, name="send-now"),
+    path("mail/outbox/<uuid:key>/retry/", outbox.retry_now, name="retry-now"),
+    path("mail/outbox/<uuid:key>/cancel/", outbox.cancel_send, name="cancel-send"),
+    path("mail/outbox/<uuid:key>/away/", outbox.put_away, name="put-away"),
+    path("mail/outbox/<uuid:key>/<int:recipient>/again/", outbox.keep_trying, name="keep-trying"),
+    path(
+        "mail/outbox/<uuid:key>/<int:recipient>/other/", outbox.other_address, name="other-address"
+    ),
+    path(
+        "mail/outbox/<uuid:key>/<int:recipient>/mode/<str:mode>/",
+        outbox.change_mode,
+        name="change-mode",
+    ),
     path("mail/compose/", compose.compose, name="compose"),
     path("mail/compose/addresses/", compose.suggest, name="addresses"),
     path("mail/compose/<uuid:key>/", compose.draft, name="draft"),

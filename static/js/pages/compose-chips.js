@@ -1,13 +1,13 @@
-// Recipients as chips: Enter, comma and paste add, Backspace removes, arrows move. The server reads each entry
-// and sends the chip back with its name, its bars, or what is wrong with it.
+// Recipients as chips. The server reads each entry and sends its chip back with the name, the bars, or what is
+// wrong with it.
 
 import { say } from "./compose-say.js";
-import { endsEntry, nameOf, split } from "./compose-split.js";
+import { nameOf, split } from "./compose-split.js";
 
-const lineOf = (element) => element.closest("[data-line]");
-const chipsOf = (line) => [...line.querySelectorAll("[data-chip]")];
-const inputOf = (line) => line.querySelector("[data-add]");
-const crossOf = (chip) => chip?.querySelector("[data-remove]");
+export const lineOf = (element) => element.closest("[data-line]");
+export const chipsOf = (line) => [...line.querySelectorAll("[data-chip]")];
+export const inputOf = (line) => line.querySelector("[data-add]");
+export const crossOf = (chip) => chip?.querySelector("[data-remove]");
 
 function made(line, entry) {
   const chip = document.getElementById("chip-form").content.firstElementChild.cloneNode(true);
@@ -35,7 +35,8 @@ export function add(line, text) {
   }
 }
 
-function remove(chip) {
+/** Take a chip out; the focus goes to its neighbour. */
+export function remove(chip) {
   const line = lineOf(chip);
   const chips = chipsOf(line);
   const place = chips.indexOf(chip);
@@ -46,46 +47,7 @@ function remove(chip) {
   line.dispatchEvent(new Event("compose:recipients", { bubbles: true }));
 }
 
-function onKeyInField(event, input) {
-  const line = lineOf(input);
-  const isSeparator = [",", ";"].includes(event.key) && endsEntry(input.value);
-  const isAtStart = input.selectionStart === 0 && input.selectionEnd === 0;
-  if (event.key === "Enter" || (isSeparator && input.value.trim())) {
-    event.preventDefault();
-    add(line, input.value);
-  } else if (event.key === "Backspace" && isAtStart && input.value === "" && chipsOf(line).length > 0) {
-    event.preventDefault();
-    remove(chipsOf(line).at(-1));
-    input.focus();
-  } else if (event.key === "ArrowLeft" && isAtStart) {
-    crossOf(chipsOf(line).at(-1))?.focus();
-  }
-}
-
-function onKeyOnChip(event, chip) {
-  const chips = chipsOf(lineOf(chip));
-  const place = chips.indexOf(chip);
-  const moves = { ArrowLeft: chips[place - 1], ArrowRight: chips[place + 1], Home: chips[0], End: chips.at(-1) };
-  if (["Backspace", "Delete"].includes(event.key)) {
-    event.preventDefault();
-    remove(chip);
-  } else if (event.key in moves) {
-    event.preventDefault();
-    (crossOf(moves[event.key]) ?? inputOf(lineOf(chip))).focus();
-  }
-}
-
 export function attachLines(form, saver) {
-  form.addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.isComposing) {
-      return;
-    }
-    if (event.target.matches("[data-add]")) {
-      onKeyInField(event, event.target);
-    } else if (event.target.matches("[data-remove]")) {
-      onKeyOnChip(event, event.target.closest("[data-chip]"));
-    }
-  });
   form.addEventListener("click", (event) => {
     const cross = event.target.closest("[data-remove]");
     if (cross) {

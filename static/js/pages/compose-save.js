@@ -4,35 +4,18 @@
 import { reconcile } from "./compose-entries.js";
 import { swapParts } from "./compose-parts.js";
 import { ask, said } from "./compose-request.js";
-import { say } from "./compose-say.js";
+import { keepAddress, tellFailure, tellState, versionOf } from "./compose-state.js";
 
 const FIRST_RETRY_MS = 2_000;
 const LONGEST_RETRY_MS = 30_000;
-const LATER = "Not saved yet: no connection. Trying again.";
-const NOT_SENT = "Not sent: no connection. Everything is kept here.";
-const LOGGED_OUT = "Not saved: log in again in another tab.";
 
 export function createSaver(form) {
   const state = { chain: Promise.resolve(), timer: 0, retry: FIRST_RETRY_MS, isDirty: false, wantsOutlook: false };
-  const version = () => Number(form.querySelector("[data-saved]")?.dataset.saved ?? 0);
-
-  function words(text) {
-    const place = form.querySelector("[data-save-words]");
-    if (place) {
-      place.textContent = text;
-    }
-    form.querySelector("[data-saved]")?.classList.toggle("save-state--away", Boolean(text));
-  }
 
   function failed(answer, isSend) {
-    const text = answer.isLoggedOut ? LOGGED_OUT : isSend ? NOT_SENT : LATER;
-    words(text);
-    say(text);
-    state.isDirty = true;
-    if (!isSend) {
-      later(state.retry);
-      state.retry = Math.min(2 * state.retry, LONGEST_RETRY_MS);
-    }
+    tellFailure(form, answer, isSend);
+    later(state.retry);
+    state.retry = Math.min(2 * state.retry, LONGEST_RETRY_MS);
   }
 
   function accept(answer) {
@@ -44,11 +27,7 @@ export function createSaver(form) {
     }
     swapParts(answer.html);
     reconcile(form);
-    // Once stored, the draft has an address of its own: a reload brings it back.
-    const { pathname } = new URL(form.action);
-    if (location.pathname !== pathname && version() > 0) {
-      history.replaceState(null, "", pathname);
-    }
+    keepAddress(form);
   }
 
   async function post(url, { button = null, files = [], onProgress = null, isWhole = true } = {}) {
@@ -99,13 +78,13 @@ export function createSaver(form) {
         accept(answer);
       }
     };
-    return state.isDirty ? foresee() : version() > 0 && queue(read);
+    return state.isDirty ? foresee() : versionOf(form) > 0 && queue(read);
   }
 
   function press(button) {
     const url = button.hasAttribute("formaction") ? button.formAction : form.action;
     if (button.hasAttribute("data-send")) {
-      words("Sending");
+      tellState(form, "Sending");
     }
     return queue(() => post(url, { button }));
   }

@@ -3,24 +3,26 @@
 
 import { attachLines } from "./compose-chips.js";
 import { attachFiles } from "./compose-files.js";
+import { attachKeys } from "./compose-keys.js";
 import { attachLeaving } from "./compose-leave.js";
+import { attachLive } from "./compose-live.js";
 import { attachSuggestions } from "./compose-suggest.js";
 import { createSaver } from "./compose-save.js";
-import { say } from "./compose-say.js";
+import { showClock } from "./compose-state.js";
 
 const SOON_MS = 800;
-const POLL_MS = 4_000;
-const POLLS = 6;
 
 function start(form) {
   const saver = createSaver(form);
+  showClock(form);
   attachSuggestions(form);
+  attachKeys(form);
   attachLines(form, saver);
   attachLeaving(saver);
   attachFiles(form, saver);
   attachModes(form, saver);
   attachButtons(form, saver);
-  attachLive(form, saver);
+  attachLive(saver);
   form.addEventListener("input", (event) => {
     if (!event.target.matches("[data-add], [data-mode], [type=file], [name=keep]")) {
       saver.later(SOON_MS);
@@ -70,31 +72,6 @@ function attachButtons(form, saver) {
       form.elements.body.focus();
     }
   });
-}
-
-function attachLive(form, saver) {
-  let wait = 0;
-  const soon = () => {
-    clearTimeout(wait);
-    wait = setTimeout(() => saver.refresh(), 150);
-  };
-  const onDomain = (event) => {
-    if (document.getElementById(`server-${event.detail?.domain}`)) {
-      soon();
-    }
-  };
-  document.body.addEventListener("domain-changed", onDomain);
-  document.body.addEventListener("resync", soon);
-  // Where the socket is silent, look again a few times as long as something is checked.
-  let polls = 0;
-  setInterval(() => {
-    if (!document.querySelector("#ledger[data-checking]") || document.hidden) {
-      polls = 0;
-    } else if ((polls += 1) <= POLLS) {
-      saver.refresh();
-    }
-  }, POLL_MS);
-  document.addEventListener("compose:foreseen", () => say(document.querySelector("[data-why]")?.textContent));
 }
 
 document.querySelectorAll("[data-compose]").forEach(start);
