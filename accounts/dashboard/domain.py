@@ -51,7 +51,13 @@ def domain_page(*, owner_id: int, domain: str, all_attempts: bool, now: datetime
     return DomainPage(
         domain=domain,
         name=display_domain(domain),
-        lede=about_domain(display_domain(domain), view.record, view.facts, now),
+        lede=about_domain(
+            display_domain(domain),
+            view.record,
+            view.facts,
+            now,
+            last_try=attempts[0].detail if attempts else "",
+        ),
         row=row_of(view, now),
         checked=clock.within(view.facts.looked_up_at, now) if view.facts else "",
         is_checking=_is_checking(owner_id, domain, now),

@@ -122,7 +122,7 @@ def _handshake(attempt: Attempt) -> Stage:
     if attempt.starttls == Starttls.NOT_OFFERED:
         return Stage(kind="skip", word="Not tested", note="no STARTTLS")
     if not attempt.tls_version:
-        return Stage(kind="bad", word="Did not come up", note=_reason(attempt))
+        return Stage(kind="bad", word="Broke", note=attempt.detail)
     version = attempt.tls_version.replace("TLSv", "TLS ")
     return Stage(kind="yes", word=version)
 
@@ -161,4 +161,6 @@ def _requiretls(attempt: Attempt) -> Stage:
 
 
 def _reason(attempt: Attempt) -> str:
-    return REASONS[Reason(attempt.reason)].rstrip(".")
+    reason = Reason(attempt.reason)
+    said = attempt.detail if reason is Reason.VALIDATION_FAILURE else REASONS[reason]
+    return said.rstrip(".")

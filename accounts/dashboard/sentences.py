@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from accounts.dashboard.clock import counted, in_words, since
 from delivery.policy.facts import DnsFailure, DomainFacts
@@ -86,16 +86,24 @@ def _never(number: int) -> str:
 
 
 def about_domain(
-    domain: str, record: DomainRecord | None, facts: DomainFacts | None, now: datetime
+    domain: str,
+    record: DomainRecord | None,
+    facts: DomainFacts | None,
+    now: datetime,
+    *,
+    last_try: str = "",
 ) -> Lede:
-    """Return the sentence about one domain: what is broken first, then what was seen."""
+    """Return the sentence about one domain: what is broken first, then what was seen.
+
+    `last_try` says why the latest try got no session, where none ever came up.
+    """
     record = record or DomainRecord(domain=domain)
     return (
         _stopped(domain, record, now)
         or _gone(domain, facts)
         or _lost(domain, record, now)
         or _seen(domain, record, now)
-        or _silent(domain, record)
+        or _silent(domain, record, last_try)
     )
 
 
@@ -167,7 +175,8 @@ def _lost(domain: str, record: DomainRecord, now: datetime) -> Lede | None:
 def _seen(domain: str, record: DomainRecord, now: datetime) -> Lede | None:
     """What its sessions showed, nothing being wrong."""
     track = _counting(record.starttls, now)
-    last = f"last {ago(record.last_seen_at, now)}"
+    last = ago(record.last_seen_at, now)
+    last = last if track.sessions == 1 else f"last {last}"
     more = _history(record, now)
     if track.state is Seen.NO:
         text = f"{domain} did not offer TLS in {_any_of(track.sessions)}, {last}."
@@ -184,13 +193,15 @@ def _seen(domain: str, record: DomainRecord, now: datetime) -> Lede | None:
     return Lede(text=f"{domain} proved who it is in {share}, {last}.", more=more)
 
 
-def _silent(domain: str, record: DomainRecord) -> Lede:
+def _silent(domain: str, record: DomainRecord, last_try: str) -> Lede:
     """Nothing that counts any more, or nothing at all."""
-    how_long = "for half a year" if record.last_seen_at else "yet"
-    return Lede(
-        text=f"{domain} has shown nothing {how_long}.",
-        more="Check now asks the server and leaves. Nothing is sent.",
-    )
+    offer = "Check now asks the server and leaves. Nothing is sent."
+    if record.last_seen_at:
+        return Lede(text=f"{domain} has shown nothing for half a year.", more=offer)
+    if last_try:
+        text = f"No session with {domain} has come up so far."
+        return Lede(text=text, tone="warn", more=last_try)
+    return Lede(text=f"{domain} has shown nothing yet.", more=offer)
 
 
 def _any_of(sessions: int) -> str:
@@ -213,12 +224,14 @@ def _counting(track: Track, now: datetime) -> Track:
 
 def _history(record: DomainRecord, now: datetime) -> str:
     """Return how much mail went there."""
-    if not record.deliveries or record.first_seen_at is None:
-        return "" if record.first_seen_at is None else "Nothing was handed over there so far."
-    sessions = counted(record.deliveries, "time")
-    if now - record.first_seen_at < timedelta(days=1):
-        return f"Mail was handed over there {sessions}, first today."
-    return f"Mail was handed over there {sessions} since {day(record.first_seen_at, now)}."
+    if record.first_seen_at is None:
+        return ""
+    if not record.deliveries:
+        return "Nothing was handed over there so far."
+    often = {1: "once", 2: "twice"}.get(record.deliveries, f"{record.deliveries} times")
+    if record.first_seen_at.date() == now.date():
+        return f"Mail was handed over there {often}, today."
+    return f"Mail was handed over there {often} since {day(record.first_seen_at, now)}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

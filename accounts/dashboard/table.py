@@ -16,7 +16,7 @@ from accounts.dashboard.overview import IN_THE_CLEAR, NEEDS_ATTENTION, NEVER_SEE
 from accounts.names import display_domain
 from delivery.models import DomainEvidence, Recipient, State
 from delivery.policy.verdict import Way
-from delivery.policy.words import WIRES, LedgerRow, WireView, day
+from delivery.policy.words import WIRES, LedgerRow, WireView
 from delivery.selectors import rows_for, way_of
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _rows(found: list[DomainEvidence], owner_id: int, now: datetime) -> tuple[Do
             sent=each.deliveries,
             wire=_wire(latest[each.domain]) if each.domain in latest else None,
             seen=clock.short(each.last_seen_at, now),
-            first=f"since {day(each.first_seen_at, now)}" if each.first_seen_at else "",
+            first=bars[each.domain].since if each.first_seen_at else "",
         )
         for each in found
     )

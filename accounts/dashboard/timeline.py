@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from accounts.dashboard import clock
 from delivery.models import Attempt, AttemptOutcome, Source
-from delivery.policy.facts import Proof
+from delivery.policy.facts import Proof, Starttls
 from delivery.policy.reasons import Reason
 from delivery.policy.verdict import Way
 from delivery.policy.words import REASONS
@@ -20,6 +21,9 @@ _PROOFS = {
     Proof.STS_PKIX: "MTA-STS and certificate",
     Proof.PKIX: "certificate",
 }
+
+
+_CODES = re.compile(r"^\d{3}(?: \d\.\d{1,3}\.\d{1,3})? ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,7 @@ def timeline(attempts: Sequence[Attempt], now: datetime) -> tuple[Event, ...]:
 
 def _session(attempt: Attempt, now: datetime) -> Event:
     icon, tone, title = _result(attempt)
+    answer = _answer(attempt)
     return Event(
         key=str(attempt.uuid),
         when=clock.full(attempt.at, now),
@@ -67,8 +72,8 @@ def _session(attempt: Attempt, now: datetime) -> Event:
         icon=icon,
         tone=tone,
         title=title,
-        text=_details(attempt),
-        reply=attempt.reply if tone in ("bad", "warn") else "",
+        text=" ".join(part for part in (_details(attempt), _why(attempt, answer)) if part),
+        reply=answer,
         script=tuple(_line(line) for line in attempt.transcript.splitlines()),
     )
 
@@ -97,7 +102,7 @@ _WAYS = {
 
 
 def _details(attempt: Attempt) -> str:
-    """Return server, protocol, proof and what was wrong, in one line."""
+    """Return server, protocol and proof, in one line."""
     proofs = [_PROOFS[Proof(proof)] for proof in attempt.verified_by]
     parts = [
         attempt.mx,
@@ -106,8 +111,25 @@ def _details(attempt: Attempt) -> str:
         "REQUIRETLS announced" if attempt.requiretls_offered else "",
     ]
     said = ", ".join(part for part in parts if part)
-    reason = REASONS[Reason(attempt.reason)]
-    return " ".join(part for part in (f"{said}." if said else "", reason) if part)
+    return f"{said}." if said else ""
+
+
+def _answer(attempt: Attempt) -> str:
+    """Return what the server said, unless it took the message; our own words are not its answer."""
+    if attempt.outcome in (AttemptOutcome.DELIVERED, AttemptOutcome.PROBED):
+        return ""
+    first = attempt.reply.split("\n", 1)[0]
+    return attempt.reply if first and f"S: {first}" in attempt.transcript else ""
+
+
+def _why(attempt: Attempt, answer: str) -> str:
+    """Return what was wrong, in our words."""
+    if attempt.starttls == Starttls.FAILED:
+        return f"TLS did not come up: {attempt.detail}."
+    if attempt.outcome in (AttemptOutcome.DEFERRED, AttemptOutcome.FAILED) and not answer:
+        return _CODES.sub("", attempt.reply)
+    reason = Reason(attempt.reason)
+    return "" if reason is Reason.VALIDATION_FAILURE else REASONS[reason]
 
 
 def _line(text: str) -> ScriptLine:

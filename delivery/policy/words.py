@@ -185,6 +185,8 @@ def count(bar: Bar) -> str:
         return f"{bar.hits} of {bar.sessions}" if bar.sessions else "0 sessions"
     if bar.state is BarState.UNKNOWN:
         return "not looked up"
+    if bar.state is BarState.FAILED and bar.since is not None:
+        return f"0 of {_sessions(bar.sessions)}"
     if bar.key is BarKey.DANE and bar.sessions:
         return f"{bar.hits} of {bar.sessions} {'host' if bar.sessions == 1 else 'hosts'}"
     if bar.key is BarKey.MTA_STS and bar.state is BarState.YES and bar.value:

@@ -116,6 +116,27 @@ def test_the_sentence_about_a_domain_names_what_is_broken_first(record, sentence
     assert f"{lede.text} {lede.tail}".strip() == sentence
 
 
+def test_a_domain_that_never_let_a_session_come_up_is_told_with_the_reason():
+    never = DomainRecord(domain="far.test")
+    lede = about_domain("far.test", never, None, NOW, last_try="It takes no connections now.")
+    assert lede.text == "No session with far.test has come up so far."
+    assert lede.more == "It takes no connections now."
+
+
+@pytest.mark.parametrize(
+    ("deliveries", "first", "sentence"),
+    [
+        (0, SINCE, "Nothing was handed over there so far."),
+        (1, NOW, "Mail was handed over there once, today."),
+        (2, SINCE, "Mail was handed over there twice since 14 May."),
+        (35, SINCE, "Mail was handed over there 35 times since 14 May."),
+    ],
+)
+def test_how_much_mail_went_there_is_told(deliveries, first, sentence):
+    record = replace(RECORD, deliveries=deliveries, first_seen_at=first)
+    assert about_domain("far.test", record, None, NOW).more == sentence
+
+
 def test_evidence_of_last_year_is_no_statement_about_today():
     old = replace(YES, seen_at=NOW - timedelta(days=181))
     lede = about_domain("far.test", replace(RECORD, starttls=old, proven=old), None, NOW)
