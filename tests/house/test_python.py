@@ -1,0 +1,32 @@
+"""Rules for Python that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from tests.house.tree import PROGRAM, PYTHON, offenders
+
+MOST_LINES = 400
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    assert offenders(PROGRAM, lambda text: not ast.get_docstring(ast.parse(text))) == []
+
+
+def test_every_module_stays_short() -> None:
+    assert offenders(PROGRAM, lambda text: text.count("\n") > MOST_LINES) == []
+
+
+def test_work_is_started_through_the_queue_only() -> None:
+    starts = re.compile(r"\.(delay|apply_async)\(")
+    assert offenders(PROGRAM, starts.search) == ["mailweb/lib/queue.py"]
+
+
+def test_no_test_is_skipped() -> None:
+    skips = re.compile(r"pytest\.(mark\.)?(skip|xfail|importorskip)")
+    assert offenders(PYTHON, skips.search) == []
+
+
+def test_nothing_is_left_for_later() -> None:
+    assert offenders(PYTHON, re.compile(r"#\s*(TODO|FIXME|XXX|HACK)\b").search) == []
