@@ -86,7 +86,7 @@ def test_dark_is_kept_for_this_device(parts: Page) -> None:
 def test_folded_row_on_a_phone_opens_and_stays_open_when_renewed(alice_phone: Page) -> None:
     alice_phone.goto("/parts/")
     row = alice_phone.locator("#ledger-plain\\.test")
-    fact = row.get_by_role("button", name="MTA-STS, No policy")
+    fact = row.get_by_role("button", name="MTA-STS, No policy, looked up, just now")
     expect(fact).to_be_hidden()
     row.locator(".ledger-turn").click()
     expect(fact).to_be_visible()
