@@ -79,10 +79,10 @@ class DraftForm(forms.Form):
 
     @property
     def written(self) -> Written:
-        """What the form says, once it is valid."""
+        """What the form says; what makes no sense in it is as if it were not there."""
         said = self.cleaned_data
-        chosen = Mode(said["mode"] or Mode.DEFAULT)
-        is_by_hand = said["by_hand"] or chosen != (said["shown"] or chosen)
+        chosen = Mode(said.get("mode") or Mode.DEFAULT)
+        is_by_hand = said["by_hand"] or chosen != (said.get("shown") or chosen)
         return Written(
             sender=said["sender"],
             to=self._left("to"),
@@ -92,7 +92,7 @@ class DraftForm(forms.Form):
             body=said["body"].replace("\r\n", "\n").replace("\r", "\n"),
             mode=chosen,
             mode_is_by_hand=is_by_hand and not said["auto"],
-            version=said["version"] or 0,
+            version=said.get("version") or 0,
             page=said["page"],
         )
 
@@ -108,7 +108,7 @@ class DraftForm(forms.Form):
 
     def origin(self, name: str) -> UUID | None:
         """Return the message that is answered or passed on, if the draft begins with one."""
-        found: UUID | None = self.cleaned_data[name]
+        found: UUID | None = self.cleaned_data.get(name)
         return found
 
     def _left(self, name: str) -> tuple[str, ...]:
