@@ -156,6 +156,11 @@ class Message(models.Model):
                 name="message_flagged",
                 condition=Q(is_flagged=True),
             ),
+            models.Index(
+                fields=["mailbox", "-received_at", "-id"],
+                name="message_notices",
+                condition=Q(notice__gt=""),
+            ),
         ]
 
     def __str__(self) -> str:

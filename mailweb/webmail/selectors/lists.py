@@ -137,7 +137,7 @@ def drafts_of(user: User, *, now: datetime, place: Place = TOP) -> Page:
 
 def notices_in(mailbox: Mailbox, *, now: datetime) -> tuple[NoticeCard, ...]:
     """Return the latest unread notices about deliveries."""
-    found = Message.objects.filter(mailbox=mailbox, is_seen=False).exclude(notice=Notice.NONE)
+    found = Message.objects.filter(mailbox=mailbox, is_seen=False, notice__gt="")
     return tuple(_card(message, now) for message in found[:MOST_NOTICES])
 
 
