@@ -203,6 +203,11 @@ class SendingForm(RowsMixin, PreferencesForm):
             "undo_seconds": "How long a message waits here after Send: 0 to 60.",
             "signature": "Put under new messages, after a line with two dashes.",
         }
+        error_messages = {
+            "undo_seconds": dict.fromkeys(
+                ("required", "invalid", "min_value", "max_value"), "Enter 0 to 60 seconds."
+            )
+        }
         widgets = {
             "signature": forms.Textarea(attrs={"rows": 4}),
             "undo_seconds": forms.NumberInput(

@@ -118,6 +118,11 @@ class Table:
     filters: tuple[Filter, ...]
     heads: tuple[Head, ...]
 
+    @property
+    def is_reordered(self) -> bool:
+        """Whether another order was asked for than the usual one."""
+        return self.query.order != DEFAULT_ORDER
+
 
 def table(*, owner_id: int, query: Query, page: str | None, now: datetime) -> Table:
     """Return one page of the account's recipient domains."""

@@ -120,6 +120,7 @@ def test_rules_for_sending_are_saved(as_alice, alice):
 def test_rules_out_of_bounds_are_refused(as_alice, alice, field, value):
     page = as_alice.post("/settings/sending/", RULES | {field: value})
     assert page.status_code == 422
+    assert ("Enter 0 to 60 seconds." in page.content.decode()) is (field == "undo_seconds")
     assert selectors.preferences_of(alice).default_mode == Mode.DEFAULT
 
 
