@@ -149,8 +149,8 @@ def tell_owners(message_ids: Iterable[int]) -> None:
     rows = OutboundMessage.objects.filter(pk__in=list(message_ids))
     for owner_id, uuid in rows.values_list("owner_id", "uuid"):
         changed[owner_id].append(str(uuid))
-    for owner_id, uuids in changed.items():
-        events.publish_deliveries(owner_id, uuids)
+    for owner, uuids in changed.items():
+        events.publish_deliveries(owner, uuids)
 
 
 def undo(*, message: OutboundMessage, now: datetime) -> bool:
