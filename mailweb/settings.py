@@ -245,6 +245,7 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL if LOG_LEVEL != "TRACE" else "DEBUG"},
     "loggers": {
+        "axes": {"level": "WARNING"},
         "django.server": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},

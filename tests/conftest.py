@@ -47,19 +47,19 @@ def now() -> datetime:
 @pytest.fixture
 def alice(db: None, now: datetime) -> User:
     """The owner of the data."""
-    return make_user("alice@mailweb.test", name="Alice Adams", now=now)
+    return make_user("alice@mailweb.test", name="Alice", now=now)
 
 
 @pytest.fixture
 def bob(db: None, now: datetime) -> User:
     """Shares the domain with alice, and what she sends him."""
-    return make_user("bob@mailweb.test", name="Bob Baker", now=now)
+    return make_user("bob@mailweb.test", name="Bob", now=now)
 
 
 @pytest.fixture
 def charlie(db: None, now: datetime) -> User:
     """The stranger, who must never see anything of the others."""
-    return make_user("charlie@mailweb.test", name="Charlie Clark", now=now)
+    return make_user("charlie@mailweb.test", name="Charlie", now=now)
 
 
 @pytest.fixture
