@@ -42,7 +42,7 @@ def free_port() -> int:
     """Return a port nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 def one_run(side: Worker | postfix.Postfix, sink: Sink, messages: int) -> float:

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -42,7 +42,7 @@ class Sink:
         self._process.terminate()
         self._process.wait(10)
 
-    def _read(self) -> dict:
+    def _read(self) -> Any:
         assert self._process.stdout is not None  # noqa: S101
         return json.loads(self._process.stdout.readline())
 
@@ -51,7 +51,7 @@ class Sink:
         assert self._process.stdin is not None  # noqa: S101
         self._process.stdin.write("\n")
         self._process.stdin.flush()
-        return self._read()
+        return dict(self._read())
 
     def wait_for(self, messages: int, *, since: float, limit: float = 300) -> float:
         """Return the seconds from `since` until so many messages have been accepted in all."""

@@ -199,7 +199,7 @@ def _conflict(choice: Choice, refused: list[Copy]) -> str:
 _WEAKEST = (
     (Way.NOT_SENT, "{n} can’t be sent like this."),
     (Way.PLAIN, "{n} in plain text."),
-    (Way.UNKNOWN, "For {n}, how it travels is not known yet."),
+    (Way.UNKNOWN, "How {n} travels is not known yet."),
     (Way.TLS, "{n} over TLS that is not verified."),
 )
 

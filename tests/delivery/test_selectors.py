@@ -39,7 +39,7 @@ def test_a_first_message_starts_with_unknown_bars(alice, now):
     found = outlook(alice, "a@x.test", now=now)
     assert [bar.shape for bar in found.rows[0].bars] == ["unknown"] * 5
     assert found.copies[0].wire.kind == "unk"
-    assert found.choice.weakest == "For it, how it travels is not known yet."
+    assert found.choice.weakest == "How it travels is not known yet."
 
 
 def test_a_running_look_up_is_shown_as_checking(alice, now):

@@ -80,7 +80,7 @@ async def test_tlsa_record_of_the_wrong_length_does_not_hide_those_beside_it():
     script = _always("t.test. 300 IN TLSA 3 1 1 0A0B", ad=True)
 
     def both(query: dns.message.Message) -> dns.message.Message:
-        said = script(query)
+        said: dns.message.Message | None = script(query)
         assert said is not None
         said.answer[0].add(response(query, lines[1]).answer[0][0])
         return said

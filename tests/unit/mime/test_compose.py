@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 from email.message import EmailMessage
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -30,7 +31,7 @@ BOB = addresses.parse("bob@mailweb.test")
 
 
 def a_letter(**changes) -> Letter:
-    fields = {
+    fields: dict[str, Any] = {
         "sender": ALICE,
         "to": (BOB,),
         "date": NOW,
@@ -46,7 +47,7 @@ def read(data: bytes) -> EmailMessage:
 
 
 def text_of(part: EmailMessage) -> str:
-    return part.get_content().replace("\r\n", "\n")
+    return str(part.get_content()).replace("\r\n", "\n")
 
 
 def header_of(data: bytes) -> bytes:
