@@ -6,12 +6,11 @@ import re
 import socket
 from pathlib import Path
 
-import environ
-
+from mailweb.lib.environment import Environment
 from mailweb.lib.secrets_file import kept_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.FileAwareEnv()
+env = Environment()
 
 VERSION = re.search(
     r"^## (\S+)", (BASE_DIR / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
@@ -176,12 +175,15 @@ STORAGES = {
 
 # Work between processes
 REDIS_URL = env.str("REDIS_URL", default="")
+REDIS_PREFIX = env.str("REDIS_PREFIX", default="mailweb")
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL or "folder://localhost")
 if CELERY_BROKER_URL.startswith("folder:"):
     _folder = DATA_DIR / "broker"
     _folder.mkdir(mode=0o700, exist_ok=True)
     CELERY_BROKER_TRANSPORT = "mailweb.lib.folder_broker:Transport"
     CELERY_BROKER_TRANSPORT_OPTIONS = {"folder": str(_folder), "polling_interval": 0.1}
+elif CELERY_BROKER_URL.startswith(("redis:", "rediss:")):
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": f"{REDIS_PREFIX}:"}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
@@ -206,7 +208,7 @@ CHANNEL_LAYERS = {
     "default": (
         {
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-            "CONFIG": {"hosts": [REDIS_URL]},
+            "CONFIG": {"hosts": [REDIS_URL], "prefix": f"{REDIS_PREFIX}:live"},
         }
         if REDIS_URL
         else {
@@ -233,7 +235,8 @@ MAX_RECIPIENTS = env.int("MAX_RECIPIENTS", default=500)
 LAB_DIR = DATA_DIR / "lab"
 LOCAL_DELIVERY = "mailweb.webmail.local_delivery.MailboxDelivery"
 
-LOG_LEVEL = env.str("LOG_LEVEL", default="info").upper()
+_level = env.str("LOG_LEVEL", default="info").upper()
+LOG_LEVEL = "DEBUG" if _level.startswith("TRACE") else _level
 LOG_FORMAT = env.str("LOG_FORMAT", default="console")
 LOGGING = {
     "version": 1,
@@ -243,7 +246,7 @@ LOGGING = {
         "json": {"()": "mailweb.lib.logs.JsonFormatter"},
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL if LOG_LEVEL != "TRACE" else "DEBUG"},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "axes": {"level": "WARNING"},
         "django.server": {"level": "WARNING"},

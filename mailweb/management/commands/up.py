@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, call_command
+from django.db import connections
 from django.utils import timezone
 
 from mailweb.lib.static_files import collect_if_changed
@@ -44,6 +45,7 @@ class Command(BaseCommand):
             call_command("migrate", interactive=False, verbosity=0)
             collect_if_changed()
             accounts = _create_demo() if is_demo else ""
+            _let_go_of_the_database()
             asyncio.run(Run(listener=listener, accounts=accounts, is_demo=is_demo).main())
 
 
@@ -150,6 +152,15 @@ def _create_demo() -> str:
     """Make what is missing of the demo world, and say how to log in."""
     accounts = make_demo(now=timezone.now())
     return "".join(f"\n  {login:22} {password}" for login, password in accounts)
+
+
+def _let_go_of_the_database() -> None:
+    """Close it: a pool has threads, and a process with threads should not fork."""
+    for one in connections.all(initialized_only=True):
+        one.close()
+        close_pool = getattr(one, "close_pool", None)  # only PostgreSQL has one
+        if close_pool:
+            close_pool()
 
 
 async def _first_answer(port: int, url: str) -> None:

@@ -1,0 +1,76 @@
+"""Both ways to run, from a message at a shell to the page that hears of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from http.cookiejar import CookieJar
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, Request, build_opener
+
+import pytest
+from websockets.sync.client import connect
+from websockets.typing import Origin
+
+from mailweb.management.commands.create_demo import PEOPLE
+from tests.instance import CHECKOUT, Instance, running
+from tests.waiting import PATIENCE_SECONDS, eventually
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LETTER = (
+    b"From: alice@mailweb.test\r\nTo: bob@mailweb.test\r\nSubject: Hello\r\n\r\nHello, Bob.\r\n"
+)
+
+
+def cookies_of_bob(url: str) -> str:
+    jar = CookieJar()
+    browser = build_opener(HTTPCookieProcessor(jar))
+    with browser.open(f"{url}/accounts/login/") as page:
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.read().decode())
+    assert token
+    bob = next(person for person in PEOPLE if person.login.startswith("bob@"))
+    form = {"username": bob.login, "password": bob.password, "csrfmiddlewaretoken": token[1]}
+    browser.open(Request(f"{url}/accounts/login/", urlencode(form).encode())).close()
+    return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
+
+
+def send_as_alice(instance: Instance, **environment: str) -> None:
+    own = {"DATA_DIR": str(instance.data), "DJANGO_SETTINGS_MODULE": "mailweb.settings"}
+    people = ["--from", "alice@mailweb.test", "--to", "bob@mailweb.test"]
+    subprocess.run(
+        [sys.executable, "manage.py", "send", *people, "-"],
+        input=LETTER,
+        cwd=CHECKOUT,
+        env={**os.environ, **own, **environment},
+        check=True,
+        capture_output=True,
+    )
+
+
+def open_page_hears_of_new_mail(data: Path, **environment: str) -> None:
+    with running(data, "--demo", **environment) as instance:
+        eventually(instance.is_ready)
+        headers = {"Cookie": cookies_of_bob(instance.url)}
+        socket = f"{instance.url.replace('http', 'ws')}/ws/"
+        with connect(socket, origin=Origin(instance.url), additional_headers=headers) as page:
+            send_as_alice(instance, **environment)
+            assert "mailbox-changed" in page.recv(timeout=PATIENCE_SECONDS)
+
+
+def test_open_page_hears_of_new_mail_without_any_service(tmp_path: Path) -> None:
+    open_page_hears_of_new_mail(tmp_path)
+
+
+@pytest.mark.services
+def test_open_page_hears_of_new_mail_through_postgresql_and_redis(tmp_path: Path) -> None:
+    open_page_hears_of_new_mail(
+        tmp_path,
+        DATABASE_URL=os.environ["DATABASE_URL"],
+        REDIS_URL=os.environ["REDIS_URL"],
+        REDIS_PREFIX=tmp_path.name,
+    )
