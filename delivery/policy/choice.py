@@ -14,6 +14,7 @@ from delivery.policy.modes import BrokenTls, Mode, Order, PledgeKind, SenderPoli
 from delivery.policy.mtasts import matches_any
 from delivery.policy.record import DomainRecord, Mechanism, Seen
 from delivery.policy.verdict import Forecast, Way, foresee, known
+from mailweb.lib.numbers import spelled
 
 MODE_NAMES = {
     Mode.DEFAULT: "Default",
@@ -112,7 +113,7 @@ def _for_message(
 def _needs(recipients: int) -> str:
     if recipients == 1:
         return "."
-    return f". REQUIRETLS needs {'both' if recipients == 2 else f'all {recipients}'}."
+    return f". REQUIRETLS needs {'both' if recipients == 2 else f'all {spelled(recipients)}'}."
 
 
 def _obstacle(case: Case, now: datetime) -> str:
@@ -168,7 +169,7 @@ def _all_can(cases: list[Case]) -> str:
         return (
             f"{domain} announced it and publishes {'DANE' if dane else 'a policy that proves it'}"
         )
-    servers = "both servers" if len(domains) == 2 else f"all {len(domains)} servers"
+    servers = "both servers" if len(domains) == 2 else f"all {spelled(len(domains))} servers"
     return f"{servers} announced it and publish {published}"
 
 

@@ -12,6 +12,7 @@ from delivery.policy.modes import BrokenTls, Mode, PledgeKind, SenderPolicy
 from delivery.policy.verdict import Way
 from delivery.policy.words import LedgerRow, WireView
 from delivery.selectors.domains import DomainView, domain_views, row_of
+from mailweb.lib.numbers import spelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,12 +189,11 @@ def _conflict(choice: Choice, refused: list[Copy]) -> str:
     by_hand = [copy for copy in refused if choice.is_by_hand or copy.case.by_hand is not None]
     if not by_hand:
         return ""
-    first = by_hand[0]
-    others = len(choice.copies) - len(by_hand)
-    rest = (
-        "" if others == 0 else " The other one can." if others == 1 else f" The other {others} can."
-    )
-    return f"{first.forecast.sentence}{rest}"
+    others = [copy.forecast.way for copy in choice.copies if copy not in by_hand]
+    if not others or {Way.NOT_SENT, Way.UNKNOWN} & set(others):
+        return by_hand[0].forecast.sentence
+    number = "one" if len(others) == 1 else spelled(len(others))
+    return f"{by_hand[0].forecast.sentence} The other {number} can."
 
 
 _WEAKEST = (
@@ -211,7 +211,8 @@ def weakest_sentence(copies: Sequence[Copy]) -> str:
         number = ways.count(way)
         if number:
             goes = way in (Way.PLAIN, Way.TLS)
-            return sentence.format(n=_copies(number, len(ways), goes=goes))
+            told = sentence.format(n=_copies(number, len(ways), goes=goes))
+            return told[:1].upper() + told[1:]
     if not ways or set(ways) == {Way.LOCAL}:
         return "Nothing leaves this server." if ways else ""
     return "It goes over verified TLS." if len(ways) == 1 else "Every copy goes over verified TLS."

@@ -86,7 +86,7 @@ class Address:
 
 
 def parse(text: str) -> Address:
-    """Read one recipient: `alice@x.test`, `Alice <alice@x.test>`, `"Doe, Alice" <alice@x.test>`.
+    """Read one recipient: `alice@x.test`, `Alice <alice@x.test>`, `"Office, Alice" <alice@x.test>`.
 
     Raises:
         InvalidAddressError: with one sentence that says what is wrong with it.

@@ -12,7 +12,8 @@ from django.urls import reverse
 from accounts import selectors as accounts
 from delivery.policy.choice import MODE_NAMES
 from delivery.policy.modes import Mode
-from mailweb.webmail import composing
+from mailweb.lib.numbers import spelled
+from mailweb.webmail.composing import size_in_words
 from mailweb.webmail.outlook import outlook_of
 from mailweb.webmail.recipients import FIELDS, recipients_of
 
@@ -100,6 +101,15 @@ class ModeOption:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileView:
+    """A file of the draft, or one that a forward can take along."""
+
+    key: str
+    name: str
+    size: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What Send, or a file, came back with."""
 
@@ -137,11 +147,12 @@ class ComposePage:
     conflict: str
     refused: tuple[Get, ...]
     possible: int
+    others: str
     can_default: bool
     weakest: str
     undo_seconds: int
-    files: tuple[DraftAttachment, ...]
-    offered: tuple[PartInfo, ...]
+    files: tuple[FileView, ...]
+    offered: tuple[FileView, ...]
     files_size: str
     files_bytes: int
     files_limit: str
@@ -161,6 +172,7 @@ def compose_page(
     refused = tuple(get for get in gets if get.copy.is_refused)
     is_stored = not draft._state.adding
     files = tuple(draft.attachments.defer("data")) if is_stored else ()
+    total = sum(file.size_bytes for file in files)
     return ComposePage(
         draft=draft,
         key=str(uuid4()),
@@ -184,17 +196,26 @@ def compose_page(
         conflict=choice.conflict,
         refused=refused,
         possible=len(gets) - len(refused),
+        others="one" if len(gets) - len(refused) == 1 else spelled(len(gets) - len(refused)),
         can_default=any(get.copy.mode is not Mode.DEFAULT for get in refused),
         weakest=choice.weakest,
         undo_seconds=accounts.preferences_of(draft.user).undo_seconds,
-        files=files,
-        offered=() if is_stored else offered,
-        files_size=composing.size_in_words(sum(file.size_bytes for file in files)),
-        files_bytes=sum(file.size_bytes for file in files),
-        files_limit=composing.size_in_words(settings.MAX_MESSAGE_BYTES),
+        files=tuple(_file(file) for file in files),
+        offered=() if is_stored else tuple(_offered(part) for part in offered),
+        files_size=size_in_words(total),
+        files_bytes=total,
+        files_limit=size_in_words(settings.MAX_MESSAGE_BYTES),
         max_bytes=settings.MAX_MESSAGE_BYTES,
         asked=asked,
     )
+
+
+def _file(file: DraftAttachment) -> FileView:
+    return FileView(key=str(file.uuid), name=file.name, size=size_in_words(file.size_bytes))
+
+
+def _offered(part: PartInfo) -> FileView:
+    return FileView(key=part.path, name=part.name, size=size_in_words(part.size_bytes))
 
 
 def _title(draft: Draft) -> str:

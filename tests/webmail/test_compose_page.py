@@ -50,7 +50,7 @@ def typed(draft: Draft | None = None, **changes) -> dict[str, object]:
 
 
 def letter(user, now, data: bytes = b"", **headers: str):
-    fields = {"From": "Mira <mira@x.test>", "Subject": "Hello"} | headers
+    fields = {"From": "Mira <bobx@x.test>", "Subject": "Hello"} | headers
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode()
     return services.file_message(
         user=user, role_or_mailbox=Role.INBOX, data=data or head + b"\r\nReady?\r\n", now=now
@@ -79,7 +79,7 @@ def test_reply_and_forward_open_without_storing(as_alice, alice, now):
     message = letter(alice, now)
     reply = as_alice.get(reverse("webmail:reply", args=[message.uuid])).text
     assert "Re: Hello" in reply
-    assert "Mira &lt;mira@x.test&gt;" in reply
+    assert "Mira &lt;bobx@x.test&gt;" in reply
     assert f'name="reply_to" value="{message.uuid}"' in reply
     forward = as_alice.get(reverse("webmail:forward", args=[message.uuid])).text
     assert "Fwd: Hello" in forward
@@ -275,12 +275,12 @@ def test_own_domains_are_not_looked_up(as_alice, alice, bob, now):
 
 def test_one_field_takes_a_pasted_list(as_alice, alice, now):
     draft = a_draft(alice, now)
-    pasted = 'Bob <bob@x.test>; "Doe, D" <d@y.test>\r\ncarol@z.test'
+    pasted = 'Bob <bob@x.test>; "Office, D" <d@y.test>\r\ncarol@z.test'
     as_alice.post(url("draft-outlook", draft), typed(draft, to=["first@x.test", pasted]))
     assert Draft.objects.get().to == [
         "first@x.test",
         "Bob <bob@x.test>",
-        '"Doe, D" <d@y.test>',
+        '"Office, D" <d@y.test>',
         "carol@z.test",
     ]
 
@@ -436,7 +436,7 @@ def test_send_with_a_file_that_is_too_large_sends_nothing(as_alice, alice, now, 
 
 
 FORWARDED = (
-    b"From: mira@x.test\r\nSubject: File\r\nMIME-Version: 1.0\r\n"
+    b"From: bobx@x.test\r\nSubject: File\r\nMIME-Version: 1.0\r\n"
     b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nSee file.\r\n--b\r\n"
     b'Content-Type: text/csv\r\nContent-Disposition: attachment; filename="l.csv"\r\n\r\n'
     b"a,b\r\n--b--\r\n"
@@ -577,7 +577,7 @@ def test_tls_optional_by_rule_is_asked_once_naming_recipient_and_reason(
 
 def people(user, now) -> None:
     for address, name, messages in (
-        ("mira@x.test", "Mira Holt", 9),
+        ("mira@x.test", "Bob at X", 9),
         ("mia@y.test", "", 1),
         ("bob@mira.test", "Bob", 30),
     ):
@@ -589,9 +589,9 @@ def people(user, now) -> None:
 def test_people_are_found_by_name_and_address_the_likeliest_first(as_alice, alice, now):
     people(alice, now)
     found = as_alice.get(reverse("webmail:addresses"), {"q": "mi"}).text
-    assert found.index("Mira Holt") < found.index("mia@y.test") < found.index("bob@mira.test")
+    assert found.index("Bob at X") < found.index("mia@y.test") < found.index("bob@mira.test")
     assert found.count('role="option"') == 3
-    assert "Mira Holt" in as_alice.get(reverse("webmail:addresses"), {"q": "holt"}).text
+    assert "Bob at X" in as_alice.get(reverse("webmail:addresses"), {"q": "at x"}).text
     assert as_alice.get(reverse("webmail:addresses"), {"q": "%"}).text.strip() == ""
     assert as_alice.get(reverse("webmail:addresses"), {"q": " "}).text.strip() == ""
 

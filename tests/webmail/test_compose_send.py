@@ -42,7 +42,7 @@ def test_send_queues_files_and_puts_the_draft_out_of_sight(alice, now):
     assert message.mail_from == "alice@mailweb.test"
     letter = content_of(message)
     assert str(letter["To"]) == "Bob <bob@x.test>"
-    assert str(letter["From"]) == "Alice Adams <alice@mailweb.test>"
+    assert str(letter["From"]) == "Alice <alice@mailweb.test>"
     assert letter["Message-ID"].endswith("@mail.mailweb.test>")
     assert letter["Message-ID"] == message.message_id
     sent = Message.objects.get(mailbox__role=Role.SENT)

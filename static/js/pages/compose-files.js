@@ -47,6 +47,7 @@ function upload(form, saver, files) {
   saver.queue(async () => {
     const answer = await saver.post(form.dataset.attach, { files: taken, onProgress });
     form.querySelector("[data-progress]").hidden = true;
+    form.querySelector(".write-list > :last-child")?.scrollIntoView({ block: "nearest" });
     say(answer.isDone ? `${taken.length === 1 ? taken[0].name : `${taken.length} files`} attached` : "");
     if (!answer.isThere) {
       refuse(form, ["The files are not attached: no connection. Choose them again."]);
