@@ -52,3 +52,25 @@ def test_no_path_of_one_machine_is_tracked() -> None:
 def test_decisions_are_numbered_without_gaps() -> None:
     numbers = [int(path.name[:4]) for path in tracked("docs/adr/*.md")]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_every_setting_is_documented() -> None:
+    settings = (ROOT / "mailweb/settings.py").read_text(encoding="utf-8")
+    names = set(re.findall(r'\benv\.\w+\(\s*"(\w+)"', settings))
+    documented = re.findall(
+        r"^\| `(\w+)` ", (ROOT / "docs/configuration.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert sorted(names) == sorted(documented)
+
+
+def test_every_dependency_of_ours_has_its_reason() -> None:
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    chosen = re.findall(
+        r"^([\w-]+)==", text.partition("# What those bring along.")[0], re.MULTILINE
+    )
+    reasons = (ROOT / "docs/adr/0002-dependencies.md").read_text(encoding="utf-8")
+    missing = [
+        name for name in chosen if name.removesuffix("-binary").removesuffix("-pool") not in reasons
+    ]
+    assert chosen
+    assert missing == []
