@@ -42,6 +42,7 @@ urlpatterns = [
     path("mail/m/<uuid:key>/", message.message, name="message"),
     path("mail/m/<uuid:key>/html/", message.message_html, name="message-html"),
     path("mail/m/<uuid:key>/part/<str:part>/", message.part, name="part"),
+    path("mail/m/<uuid:key>/reply/way/", message.reply_way, name="reply-way"),
     path("mail/m/<uuid:key>/source/", message.message_source, name="message-source"),
     path("mail/m/<uuid:key>/move/", message.move_message, name="move-message"),
     path("mail/m/<uuid:key>/delete/", message.delete_message, name="delete-message"),

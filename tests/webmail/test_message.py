@@ -47,7 +47,7 @@ def sent(alice, now) -> Message:
     return file(alice, now, data, role=Role.SENT, is_seen=True, outbound=outbound)
 
 
-PAGES = ["message", "message-html", "message-source", "receipt-json", "receipt-text"]
+PAGES = ["message", "message-html", "reply-way", "message-source", "receipt-json", "receipt-text"]
 POSTS = ["move-message", "delete-message", "flag-message", "mark-seen", "mark-unseen"]
 
 
@@ -267,3 +267,22 @@ def test_key_stays_the_same_and_readable_by_its_owner_alone(db):
 def test_canonical_form_does_not_depend_on_the_order_of_members():
     assert receipts.canonical({"b": 1, "a": "ä"}) == '{"a":"ä","b":1}'.encode()
     assert json.loads(receipts.canonical({"b": 1})) == {"b": 1}
+
+
+def test_way_of_an_answer_is_told_from_what_is_known(as_alice, alice, message, now):
+    assert "Stays on this server" in as_alice.get(url("reply-way", message)).content.decode()
+    away = file(alice, now, letter(**{"from": "ines@dane.test"}))
+    assert "Not known yet" in as_alice.get(url("reply-way", away)).content.decode()
+
+
+def test_reading_asks_nothing_of_the_senders_dns(as_alice, alice, now, started):
+    away = file(alice, now, letter(**{"from": "ines@dane.test"}))
+    for name in ("message", "message-html", "reply-way"):
+        as_alice.get(url(name, away))
+    assert started == []
+
+
+def test_message_from_nobody_has_no_way_to_answer(as_alice, alice, now):
+    nobody = file(alice, now, b"Subject: Hi\r\n\r\nHi.")
+    page = as_alice.get(url("reply-way", nobody)).content.decode()
+    assert "wire" not in page

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, JsonResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from django.utils.http import content_disposition_header, url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
@@ -19,6 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 from delivery import selectors as delivery
 from mailweb.lib.htmx import render_page
 from mailweb.webmail import access, receipts, selectors, services
+from mailweb.webmail.answer_way import way_of_answer
 from mailweb.webmail.list_forms import MoveForm
 from mailweb.webmail.mime import parse, sanitize
 from mailweb.webmail.models import Message
@@ -61,6 +63,15 @@ def _receipt(request: UserRequest, message: Message) -> HttpResponse:
     _outbound(message)
     context = {"message": message, "receipt": selectors.receipt_of(message)}
     return render_page(request, "webmail/message.html", context, partials=frozenset({"receipt"}))
+
+
+@login_required
+@require_safe
+def reply_way(request: UserRequest, key: UUID) -> HttpResponse:
+    """Say how an answer would travel; asked for once the message is shown."""
+    found = access.message_for(request.user, key)
+    context = {"message": found, "way": way_of_answer(found, now=timezone.now())}
+    return render(request, "components/reply_way.html", context)
 
 
 @login_required
