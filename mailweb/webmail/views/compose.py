@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 TEMPLATE: Final = "webmail/compose.html"
 SAVED: Final = ("save-state",)
 FILES: Final = ("save-state", "compose-files", "compose-notes")
-PARTS: Final = (*FILES, "compose-entries", "ledger", "compose-rail", "send-line")
+KNOWN: Final = ("compose-entries", "ledger", "compose-rail", "send-line")
+PARTS: Final = (*FILES, *KNOWN)
 
 
 def saves_draft(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -125,7 +126,7 @@ def draft_outlook(request: UserRequest, key: UUID) -> HttpResponse:
 @require_safe
 def draft_foreseen(request: UserRequest, key: UUID) -> HttpResponse:
     """What is known now about a stored draft."""
-    return _answer(request, access.draft_for(request.user, key), PARTS)
+    return _answer(request, access.draft_for(request.user, key), KNOWN)
 
 
 @saves_draft

@@ -70,15 +70,15 @@ export function createSaver(form) {
     return flush();
   }
 
-  // Look again at what is stored; what is not stored yet goes first.
-  function refresh() {
-    const read = async () => {
-      const answer = await ask(form.dataset.outlook, { method: "GET" });
-      if (answer.isThere && !state.isDirty) {
+  // Look again at what is stored; what is not stored yet goes first. A question that is open stays open.
+  async function refresh() {
+    await flush();
+    return queue(async () => {
+      const answer = versionOf(form) > 0 && (await ask(form.dataset.outlook, { method: "GET" }));
+      if (answer.isThere) {
         accept(answer);
       }
-    };
-    return state.isDirty ? foresee() : versionOf(form) > 0 && queue(read);
+    });
   }
 
   function press(button) {
