@@ -170,7 +170,7 @@ def _when(copy: Recipient, now: datetime) -> str:
         return _clock(copy.next_attempt_at, now)
     if copy.state == State.FAILED and copy.settled_at:
         return words.ago(copy.settled_at, now).capitalize()
-    return f"since {words.ago(copy.message.queued_at, now)}"
+    return words.ago(copy.message.queued_at, now).capitalize()
 
 
 def _clock(at: datetime, now: datetime) -> str:
