@@ -13,11 +13,12 @@ from django.urls import reverse
 
 from accounts.dashboard import clock
 from accounts.dashboard.overview import IN_THE_CLEAR, NEEDS_ATTENTION, NEVER_SEEN
-from accounts.names import display_domain
+from accounts.names import display_domain, parse_domain
 from delivery.models import DomainEvidence, Recipient, State
 from delivery.policy.verdict import Way
 from delivery.policy.words import WIRES, LedgerRow, WireView
 from delivery.selectors import rows_for, way_of
+from mailweb.lib.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,6 +118,16 @@ class Table:
     page_query: str
     filters: tuple[Filter, ...]
     heads: tuple[Head, ...]
+
+    @property
+    def unknown_domain(self) -> str:
+        """The domain that was searched for and not found, so that it can be checked."""
+        if self.rows or self.query.show:
+            return ""
+        try:
+            return parse_domain(self.query.search)
+        except UserError:
+            return ""
 
     @property
     def is_reordered(self) -> bool:

@@ -47,6 +47,7 @@ def test_nothing_seen_is_said_and_not_drawn(as_alice):
     page = text(as_alice.get("/security/"))
     assert "No server has shown anything yet." in page
     assert "<table" not in page
+    assert 'hx-target="body"' in page  # the first evidence brings the whole page
 
 
 def test_alice_sees_how_her_copies_travelled(as_alice, seen):
@@ -121,6 +122,12 @@ def test_the_table_is_searched_filtered_and_sorted(as_alice, seen, asked, domain
     assert all(place > 0 for place in found.values())
     assert sorted(domains, key=found.__getitem__) == domains
     assert shown.count('class="dom"') == len(domains)
+
+
+def test_a_domain_that_was_never_seen_can_be_checked_from_the_search(as_alice, seen):
+    shown = part(as_alice, "/security/?q=far.test", "domains")
+    assert 'formaction="/security/check/?domain=far.test"' in shown
+    assert "formaction" not in part(as_alice, "/security/?q=far", "domains")
 
 
 def test_long_tables_come_by_the_page_and_keep_the_question(as_alice, alice):
@@ -203,6 +210,9 @@ def test_a_check_is_asked_for_and_said(as_alice, alice, started):
     assert page.redirect_chain == [("/security/far.test/", 302)]
     assert "Asking the servers of far.test. Nothing is sent." in text(page)
     assert "Asking the servers now" in text(page)
+    assert ", every 2s" in text(page)  # news that comes before the socket is open is not missed
+    ProbeRequest.objects.update(finished_at=timezone.now())
+    assert "every 2s" not in text(as_alice.get("/security/far.test/"))
     assert ProbeRequest.objects.get().domain == "far.test"
 
 
