@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import urllib.request
@@ -25,15 +26,36 @@ STOP_SECONDS = 30
 class Instance:
     """One running installation."""
 
-    def __init__(self, process: subprocess.Popen[bytes], *, url: str, data: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], *, url: str, environment: dict[str, str]
+    ) -> None:
         self.process = process
         self.url = url
-        self.data = data
+        self.environment = environment
+        self.data = Path(environment["DATA_DIR"])
 
     @property
     def log(self) -> str:
         """Everything its processes printed."""
         return (self.data / "up.log").read_text(encoding="utf-8")
+
+    @property
+    def passwords(self) -> dict[str, str]:
+        """The log-ins of the demo, as its welcome prints them."""
+        return dict(re.findall(r"^  (\S+)\s+(\S+-in-the-demo)$", self.log, re.MULTILINE))
+
+    def manage(self, *arguments: str, standard_input: bytes = b"") -> str:
+        """Run a management command beside it, and return what it prints."""
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(
+            command,
+            input=standard_input,
+            cwd=CHECKOUT,
+            env=self.environment,
+            check=True,
+            stdout=subprocess.PIPE,
+        )
+        return done.stdout.decode()
 
     def answers(self) -> bool:
         """Ask whether the web process is alive; waits for it while it starts."""
@@ -75,18 +97,19 @@ def running(data: Path, *arguments: str, **environment: str) -> Iterator[Instanc
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "manage.py", "up", "--port", str(port), *arguments]
     own = {"DATA_DIR": str(data), "BASE_URL": url, "DJANGO_SETTINGS_MODULE": "mailweb.settings"}
+    whole = {**os.environ, **own, **environment}
     with (
         (data / "up.log").open("wb") as log,
         subprocess.Popen(
             command,
             cwd=CHECKOUT,
-            env={**os.environ, **own, **environment},
+            env=whole,
             stdout=log,
             stderr=subprocess.STDOUT,
         ) as process,
     ):
         try:
-            yield Instance(process, url=url, data=data)
+            yield Instance(process, url=url, environment=whole)
         finally:
             process.terminate()
             process.wait(STOP_SECONDS)

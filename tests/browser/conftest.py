@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from mailweb.management.commands.create_demo import PEOPLE
 from tests.instance import Instance, running
 from tests.services import chromium
 from tests.waiting import eventually
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 SERVER_ERROR = 500
 DESKTOP: ViewportSize = {"width": 1400, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
-PASSWORDS = {person.login.partition("@")[0]: (person.login, person.password) for person in PEOPLE}
 TIMEOUT_MS = 15_000
 
 
@@ -123,7 +121,7 @@ def visit(
 
     def open_browser(who: str = "", size: ViewportSize = DESKTOP, **options: Any) -> Page:
         if who and who not in sessions:
-            sessions[who] = _cookies_of(who, browser, instance.url)
+            sessions[who] = cookies_of(who, browser, instance)
         context = browser.new_context(
             base_url=instance.url,
             viewport=size,
@@ -161,16 +159,21 @@ def alice_phone(visit: Callable[..., Page]) -> Page:
     return visit("alice", size=PHONE, has_touch=True)
 
 
-def _cookies_of(who: str, browser: Browser, url: str) -> Any:
+def cookies_of(who: str, browser: Browser, instance: Instance) -> Any:
     """Log in through the form, and return what the browser keeps."""
-    login, password = PASSWORDS[who]
-    context = browser.new_context(base_url=url)
+    context = browser.new_context(base_url=instance.url)
     page = context.new_page()
-    page.goto("/accounts/login/")
-    page.get_by_label("Email address").fill(login)
-    page.get_by_label("Password", exact=True).fill(password)
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url(lambda now: "/accounts/login/" not in now)
+    log_in(page, who, instance)
     state = context.storage_state()
     context.close()
     return state
+
+
+def log_in(page: Page, who: str, instance: Instance) -> None:
+    """Log in as alice, bob or admin, as a person does."""
+    login = who if who == "admin" else f"{who}@mailweb.test"
+    page.goto("/accounts/login/")
+    page.get_by_label("Email address").fill(login)
+    page.get_by_label("Password", exact=True).fill(instance.passwords[login])
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(lambda now: "/accounts/login/" not in now)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PASSWORDS, PHONE
+from tests.browser.conftest import PHONE, log_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
     from tests.browser.conftest import Watch
+    from tests.instance import Instance
 
 
-def test_stranger_is_led_to_the_log_in_and_on_to_the_inbox(visit: Callable[..., Page]) -> None:
+def test_stranger_is_led_to_the_log_in_and_on_to_the_inbox(
+    visit: Callable[..., Page], instance: Instance
+) -> None:
     page = visit()
     expect(page).to_have_title("Log in · Mailweb")
-    login, password = PASSWORDS["bob"]
-    page.get_by_label("Email address").fill(login)
-    page.get_by_label("Password", exact=True).fill(password)
-    page.keyboard.press("Enter")
+    log_in(page, "bob", instance)
     expect(page.get_by_text("You are the neighbour").first).to_be_visible()
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from http.cookiejar import CookieJar
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -15,8 +13,7 @@ import pytest
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from mailweb.management.commands.create_demo import PEOPLE
-from tests.instance import CHECKOUT, Instance, running
+from tests.instance import Instance, running
 from tests.waiting import PATIENCE_SECONDS, eventually
 
 if TYPE_CHECKING:
@@ -27,38 +24,26 @@ LETTER = (
 )
 
 
-def cookies_of_bob(url: str) -> str:
-    jar = CookieJar()
+def cookies_of_bob(instance: Instance) -> str:
+    jar, door = CookieJar(), f"{instance.url}/accounts/login/"
     browser = build_opener(HTTPCookieProcessor(jar))
-    with browser.open(f"{url}/accounts/login/") as page:
+    with browser.open(door) as page:
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.read().decode())
     assert token
-    bob = next(person for person in PEOPLE if person.login.startswith("bob@"))
-    form = {"username": bob.login, "password": bob.password, "csrfmiddlewaretoken": token[1]}
-    browser.open(Request(f"{url}/accounts/login/", urlencode(form).encode())).close()
+    password = instance.passwords["bob@mailweb.test"]
+    form = {"username": "bob@mailweb.test", "password": password, "csrfmiddlewaretoken": token[1]}
+    browser.open(Request(door, urlencode(form).encode())).close()
     return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
-
-
-def send_as_alice(instance: Instance, **environment: str) -> None:
-    own = {"DATA_DIR": str(instance.data), "DJANGO_SETTINGS_MODULE": "mailweb.settings"}
-    people = ["--from", "alice@mailweb.test", "--to", "bob@mailweb.test"]
-    subprocess.run(
-        [sys.executable, "manage.py", "send", *people, "-"],
-        input=LETTER,
-        cwd=CHECKOUT,
-        env={**os.environ, **own, **environment},
-        check=True,
-        capture_output=True,
-    )
 
 
 def open_page_hears_of_new_mail(data: Path, **environment: str) -> None:
     with running(data, "--demo", **environment) as instance:
         eventually(instance.is_ready)
-        headers = {"Cookie": cookies_of_bob(instance.url)}
+        headers = {"Cookie": cookies_of_bob(instance)}
         socket = f"{instance.url.replace('http', 'ws')}/ws/"
         with connect(socket, origin=Origin(instance.url), additional_headers=headers) as page:
-            send_as_alice(instance, **environment)
+            people = ("--from", "alice@mailweb.test", "--to", "bob@mailweb.test")
+            instance.manage("send", *people, "-", standard_input=LETTER)
             assert "mailbox-changed" in page.recv(timeout=PATIENCE_SECONDS)
 
 
