@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.hashers import MD5PasswordHasher
+from django.db import connections
 from django.test import Client
 
 from accounts import selectors, services
@@ -67,6 +68,7 @@ async def test_the_asynchronous_log_in_knows_addresses_too(transactional_db, now
         await AddressBackend().aauthenticate(None, username="ALICE@mailweb.test", password=PASSWORD)
         == user
     )
+    await sync_to_async(connections.close_all)()  # of the thread that answered
 
 
 def test_a_disabled_account_is_refused_but_still_gets_mail(alice, now):
