@@ -286,3 +286,10 @@ def test_message_from_nobody_has_no_way_to_answer(as_alice, alice, now):
     nobody = file(alice, now, b"Subject: Hi\r\n\r\nHi.")
     page = as_alice.get(url("reply-way", nobody)).content.decode()
     assert "wire" not in page
+
+
+def test_endless_text_is_shown_up_to_a_limit_and_says_so(as_alice, alice, now):
+    endless = file(alice, now, letter(*["word", ""] * 200_000))
+    page = as_alice.get(url("message", endless)).content.decode()
+    assert "Only the beginning of this very long message is shown." in page
+    assert len(page) < 500_000

@@ -95,7 +95,8 @@ def parse(data: bytes) -> ParsedMessage:
     bodies = _bodies(root)
     fields = root.headers
     plain, markup = _plain(data, bodies.plain), _markup(data, bodies.rich)
-    found = tuple(_info(part, data, markup) for part in bodies.rest)
+    shown = markup.lower()
+    found = tuple(_info(part, data, shown) for part in bodies.rest)
     references = tuple(_MESSAGE_ID.findall(fields.first("references")))[-MAX_REFERENCES:]
     replies = _MESSAGE_ID.findall(fields.first("in-reply-to"))
     return ParsedMessage(
@@ -198,7 +199,8 @@ def _markup_part(data: bytes, part: tree.Part) -> str:
     return f"<pre>{escaped}</pre>"
 
 
-def _info(part: tree.Part, data: bytes, markup: str) -> PartInfo:
+def _info(part: tree.Part, data: bytes, shown: str) -> PartInfo:
+    """Describe a part. `shown` is the HTML in lower case, which may refer to it."""
     cid = part.content_id
     return PartInfo(
         path=part.path,
@@ -206,7 +208,7 @@ def _info(part: tree.Part, data: bytes, markup: str) -> PartInfo:
         content_type=part.content_type,
         size_bytes=len(part.content(data)),
         content_id=cid,
-        is_inline=bool(cid) and f"cid:{cid}".lower() in markup.lower(),
+        is_inline=bool(cid) and f"cid:{cid}".lower() in shown,
     )
 
 

@@ -18,7 +18,7 @@ MAX_SLASHES = 20_000
 _SEPARATOR = re.compile(r"[\s\"'=]")
 _TAG = re.compile(r"<[^<>]*>")
 _BREAKS = re.compile(
-    r"(?i)<(?:/?(?:p|div|h[1-6]|ul|ol|table|blockquote|tr|pre)|br|hr|li)\b[^>]{0,2000}>"
+    r"(?i)<(?:/?(?:p|div|h[1-6]|ul|ol|table|blockquote|tr|pre)|br|hr|li)\b[^<>]{0,2000}>"
 )
 _UNREAD = {"script", "style", "title", "head", "template", "noscript", "textarea", "select", "svg"}
 _LINK = re.compile(
@@ -73,20 +73,17 @@ def from_html(markup: str) -> str:
 
 def unflowed(text: str, *, del_space: bool) -> str:
     """Join the lines of RFC 3676 `format=flowed` that were cut only for the way."""
-    lines: list[str] = []
+    lines: list[list[str]] = []
     depth_before, is_open = 0, False
     for line in text.split("\n"):
         depth = len(line) - len(line.lstrip(">"))
         body = line[depth:].removeprefix(" ")
-        if is_open and depth == depth_before and body != "-- ":
-            lines[-1] += body
-        else:
-            lines.append(">" * depth + (" " if depth else "") + body)
+        if not (is_open and depth == depth_before and body != "-- "):
+            lines.append([">" * depth + (" " if depth else "")])
         is_open = body.endswith(" ") and body != "-- "
+        lines[-1].append(body[:-1] if is_open and del_space else body)
         depth_before = depth
-        if is_open and del_space:
-            lines[-1] = lines[-1][:-1]
-    return "\n".join(lines)
+    return "\n".join("".join(pieces) for pieces in lines)
 
 
 def blocks(text: str) -> tuple[Block, ...]:

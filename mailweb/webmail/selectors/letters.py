@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from mailweb.webmail.mime.parse import ParsedMessage
 
 MOST_IN_THREAD = 30
+MOST_CHARACTERS = 300_000
+MOST_BLOCKS = 3000
 FOLD_QUOTES_FROM = 8
 
 
@@ -91,6 +93,7 @@ def letter(
     shows_html = bool(parsed.html) and not as_text
     local_now = timezone.localtime(now)
     sender = sender_of(message)
+    readable = "" if shows_html else parsed.readable_text
     is_own = message.sender_address.lower() in own
     return Letter(
         message=message,
@@ -101,12 +104,12 @@ def letter(
         readers=people.joined(people.names([*message.to, *message.cc, *message.bcc], own=own)),
         when=days.full(timezone.localtime(message.sent_at), local_now),
         parties=_parties(message, parsed),
-        passages=() if shows_html else _passages(parsed.readable_text),
+        passages=_passages(readable),
         has_html=bool(parsed.html),
         shows_html=shows_html,
         shows_remote=allow_remote,
         remote_pictures=_remote_pictures(parsed) if shows_html else 0,
-        is_cut=parsed.is_cut,
+        is_cut=parsed.is_cut or _is_too_long(readable),
         files=_files(message, parsed, shows_html=shows_html),
         thread=_thread(message, local_now),
         answer_to=people.joined(_answered(message, parsed, own)),
@@ -171,7 +174,7 @@ def _parties(message: Message, parsed: ParsedMessage) -> tuple[Party, ...]:
 def _passages(readable: str) -> tuple[Passage, ...]:
     """Group the blocks of a text: quotes of many lines become one folded passage."""
     passages: list[Passage] = []
-    for block in text.blocks(readable):
+    for block in text.blocks(readable[:MOST_CHARACTERS])[:MOST_BLOCKS]:
         last = passages[-1] if passages else None
         if last is not None and bool(last.blocks[0].depth) == bool(block.depth):
             passages[-1] = Passage(blocks=(*last.blocks, block))
@@ -180,6 +183,10 @@ def _passages(readable: str) -> tuple[Passage, ...]:
     return tuple(
         Passage(blocks=passage.blocks, is_folded=_is_long_quote(passage)) for passage in passages
     )
+
+
+def _is_too_long(readable: str) -> bool:
+    return len(readable) > MOST_CHARACTERS or readable.count("\n") > MOST_BLOCKS
 
 
 def _is_long_quote(passage: Passage) -> bool:

@@ -35,8 +35,9 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  const isTyping = event.target.closest?.("input:not(.row-tick), textarea, select, [contenteditable]");
-  if (isTyping || event.ctrlKey || event.metaKey || event.altKey || !["j", "k"].includes(event.key)) {
+  // Only with the focus in the list or the letter: a stray key elsewhere does nothing (WCAG 2.1.4).
+  const isHere = event.target.closest?.("[data-panes]") && !event.target.matches("input:not(.row-tick)");
+  if (!isHere || event.ctrlKey || event.metaKey || event.altKey || !["j", "k"].includes(event.key)) {
     return;
   }
   const rows = [...document.querySelectorAll(".row[data-row]")];

@@ -60,3 +60,9 @@ def test_long_snippet_ends_with_a_sign_that_it_does():
     found = text.snippet("word " * 100, limit=20)
     assert len(found) <= 20
     assert found.endswith("…")
+
+
+def test_flowed_text_loses_only_the_spaces_it_says():
+    assert text.unflowed("a \nb", del_space=True) == "ab"
+    assert text.unflowed("a \nb\n-- \nc", del_space=False) == "a b\n-- \nc"
+    assert text.unflowed("> a \n>> b\nc", del_space=False) == "> a \n>> b\nc"
