@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "mailweb.lib.zone.ReaderZoneMiddleware",
     "accounts.middleware.LastSeenMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -204,6 +205,11 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "delivery.tasks.sweep", "schedule": 5.0, "options": {"expires": 5.0}},
+    "forget-sent-drafts": {
+        "task": "mailweb.webmail.tasks.forget_sent_drafts",
+        "schedule": 600.0,
+        "options": {"expires": 600.0},
+    },
     "refresh-policies": {"task": "delivery.tasks.refresh_policies", "schedule": 3600.0},
 }
 

@@ -106,9 +106,13 @@ TONES = {
 
 
 def ago(at: datetime | None, now: datetime) -> str:
-    """Return how long ago `at` was, as people say it: just now, 3 hours ago, yesterday, 14 May."""
+    """Return how long ago `at` was, as people say it: just now, 3 hours ago, yesterday, 14 May.
+
+    Days and hours are those of the zone that `now` is in: the reader's.
+    """
     if at is None:
         return "never seen"
+    at = at.astimezone(now.tzinfo)
     age = now - at
     if age < timedelta(minutes=2):
         return "just now"
@@ -126,6 +130,7 @@ def ago(at: datetime | None, now: datetime) -> str:
 
 def day(at: datetime, now: datetime) -> str:
     """Return a date; the year only when it is not this one."""
+    at = at.astimezone(now.tzinfo)
     return f"{at.day} {at:%B}" if at.year == now.year else f"{at.day} {at:%B %Y}"
 
 
@@ -133,7 +138,7 @@ def since(record: DomainRecord | None, now: datetime) -> str:
     """Return since when an account has known a domain."""
     if record is None or record.first_seen_at is None:
         return "First message"
-    if record.first_seen_at.date() == now.date():
+    if record.first_seen_at.astimezone(now.tzinfo).date() == now.date():
         return "since today"
     return f"since {day(record.first_seen_at, now)}"
 

@@ -174,7 +174,8 @@ def _when(copy: Recipient, now: datetime) -> str:
 
 
 def _clock(at: datetime, now: datetime) -> str:
-    """Return a time in the near future."""
+    """Return a time in the near future, by the clock of `now`."""
+    at = at.astimezone(now.tzinfo)
     if at.date() == now.date():
         return f"at {at:%H:%M}"
     if (at.date() - now.date()).days == 1:

@@ -13,6 +13,7 @@ from accounts import selectors as accounts
 from delivery.policy.choice import MODE_NAMES
 from delivery.policy.modes import Mode
 from mailweb.lib.numbers import spelled
+from mailweb.webmail import later
 from mailweb.webmail.composing import size_in_words
 from mailweb.webmail.outlook import outlook_of
 from mailweb.webmail.recipients import FIELDS, recipients_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from delivery.policy.words import LedgerRow, WireView
     from delivery.selectors import Consent, CopyView, Outlook
     from mailweb.lib.addresses import Address
+    from mailweb.webmail.later import Offer
     from mailweb.webmail.mime.parse import PartInfo
     from mailweb.webmail.models import Draft, DraftAttachment
     from mailweb.webmail.recipients import Entry, Recipients
@@ -151,6 +153,8 @@ class ComposePage:
     can_default: bool
     weakest: str
     undo_seconds: int
+    offers: tuple[Offer, ...]
+    now: datetime
     files: tuple[FileView, ...]
     offered: tuple[FileView, ...]
     files_size: str
@@ -200,6 +204,8 @@ def compose_page(
         can_default=any(get.copy.mode is not Mode.DEFAULT for get in refused),
         weakest=choice.weakest,
         undo_seconds=accounts.preferences_of(draft.user).undo_seconds,
+        offers=later.offers(now),
+        now=now,
         files=tuple(_file(file) for file in files),
         offered=() if is_stored else tuple(_offered(part) for part in offered),
         files_size=size_in_words(total),

@@ -75,6 +75,8 @@ class DraftForm(forms.Form):
     forward_of = forms.UUIDField(required=False)
     keep = TypedList()
     remove = TypedText()
+    later = TypedText()
+    send_at = TypedText()
     copy = TypedList()
 
     @property

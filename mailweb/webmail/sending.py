@@ -20,7 +20,7 @@ from delivery import events, services
 from delivery.policy.modes import Mode
 from mailweb.lib.addresses import Address
 from mailweb.lib.errors import UserError
-from mailweb.webmail import composing
+from mailweb.webmail import composing, later
 from mailweb.webmail import services as store
 from mailweb.webmail.mime import compose
 from mailweb.webmail.models import Correspondent, Draft, Message, Role
@@ -68,6 +68,9 @@ class ConsentNeededError(DecisionError):
         super().__init__()
 
 
+REFUSALS = (UnfinishedDraftError, DecisionError)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
     """What Send was told beyond the draft.
@@ -81,8 +84,16 @@ class Answers:
     anyway: bool = False
 
 
-def send(draft: Draft, *, now: datetime, answers: Answers | None = None) -> OutboundMessage:
+def send(
+    draft: Draft,
+    *,
+    now: datetime,
+    answers: Answers | None = None,
+    release_at: datetime | None = None,
+) -> OutboundMessage:
     """Hand the message to the queue, file its copy in Sent, and put the draft out of sight.
+
+    Without `release_at` it leaves when the account's undo window is over.
 
     Raises:
         UnfinishedDraftError: something has to be put right first.
@@ -100,8 +111,16 @@ def send(draft: Draft, *, now: datetime, answers: Answers | None = None) -> Outb
     letter = letter_of(draft, recipients, sender, now=now)
     content = compose.build(letter)
     with transaction.atomic():
-        message = _hand_over(
-            draft, recipients, letter, content, outlook, preferences=preferences, now=now
+        message = services.submit(
+            owner=draft.user,
+            mail_from=sender.spec,
+            recipients=_copies(draft, recipients, outlook),
+            content=content,
+            subject=letter.subject,
+            message_id=letter.message_id,
+            sender_policy=preferences.policy,
+            now=now,
+            **_times(preferences, now, release_at),
         )
         _claim(draft, message)
         _file(draft, recipients, message, content, now=now)
@@ -189,37 +208,25 @@ def letter_of(
     )
 
 
-def _hand_over(
-    draft: Draft,
-    recipients: Recipients,
-    letter: compose.Letter,
-    content: bytes,
-    outlook: Outlook,
-    *,
-    preferences: SendPreferences,
-    now: datetime,
-) -> OutboundMessage:
-    undo_until = now + timedelta(seconds=preferences.undo_seconds)
-    has_undo = preferences.undo_seconds > 0
+def _copies(draft: Draft, recipients: Recipients, outlook: Outlook) -> list[services.NewRecipient]:
     specs = [copy.spec for copy in recipients.copies]
     pledges = accounts.pledges_for(draft.user, specs)
-    return services.submit(
-        owner=draft.user,
-        mail_from=letter.sender.spec,
-        recipients=[
-            services.NewRecipient(
-                address=spec, mode=outlook.choice.modes[spec], pledge=pledges.get(spec)
-            )
-            for spec in specs
-        ],
-        content=content,
-        subject=letter.subject,
-        message_id=letter.message_id,
-        sender_policy=preferences.policy,
-        now=now,
-        undo_until=undo_until if has_undo else None,
-        release_at=undo_until + HOLD_OUTLASTS_BUTTON if has_undo else None,
-    )
+    return [
+        services.NewRecipient(
+            address=spec, mode=outlook.choice.modes[spec], pledge=pledges.get(spec)
+        )
+        for spec in specs
+    ]
+
+
+def _times(
+    preferences: SendPreferences, now: datetime, release_at: datetime | None
+) -> dict[str, datetime | None]:
+    """Return when it may leave, and until when Undo is shown beside it."""
+    if release_at is not None or not preferences.undo_seconds:
+        return {"release_at": release_at, "undo_until": None}
+    undo_until = now + timedelta(seconds=preferences.undo_seconds)
+    return {"release_at": undo_until + HOLD_OUTLASTS_BUTTON, "undo_until": undo_until}
 
 
 def _claim(draft: Draft, message: OutboundMessage) -> None:
@@ -301,12 +308,20 @@ def forget_sent_drafts(*, now: datetime) -> int:
     return gone.delete()[1].get("webmail.Draft", 0)
 
 
-def sent_sentence(message: OutboundMessage, *, left: tuple[str, ...] = ()) -> str:
+def sent_sentence(
+    message: OutboundMessage,
+    *,
+    now: datetime,
+    release_at: datetime | None = None,
+    left: tuple[str, ...] = (),
+) -> str:
     """Return what is said after Send; `left` are those whose copy stayed in a draft."""
     number = message.recipients.count()
     people = "1 person" if number == 1 else f"{number:,} people"
     sentence = f"Sending to {people}"
-    if message.undo_until is not None:
+    if release_at is not None:
+        sentence = f"It leaves {later.in_words(release_at, now)}"
+    elif message.undo_until is not None:
         seconds = round((message.undo_until - message.queued_at).total_seconds())
         sentence += f" in {seconds} seconds"
     if not left:

@@ -7,3 +7,4 @@ import "./ui/menu.js";
 import "./ui/pick.js";
 import "./ui/theme.js";
 import "./ui/toast.js";
+import "./ui/zone.js";

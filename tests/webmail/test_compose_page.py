@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -570,6 +571,33 @@ def test_tls_optional_by_rule_is_asked_once_naming_recipient_and_reason(
     said["version"] = 2
     as_alice.post(url("draft-send", draft), said | {answer: "post@harbour.test\r\n"})
     assert OutboundMessage.objects.get().recipients.get().mode == mode
+
+
+def test_a_message_can_leave_later(as_alice, alice, now):
+    draft = a_draft(alice, now)
+    assert "Tomorrow at 08:00" in as_alice.get(url("draft", draft)).text
+    answer = as_alice.post(url("draft-send", draft), typed(draft, later="tomorrow"), follow=True)
+    assert "It leaves tomorrow at 08:00." in answer.text
+    assert OutboundMessage.objects.get().recipients.get().next_attempt_at == now + timedelta(
+        hours=20
+    )
+
+
+def test_a_time_is_read_in_the_zone_of_the_reader(as_alice, alice, now):
+    as_alice.cookies["zone"] = "Europe/Berlin"
+    draft = a_draft(alice, now)
+    as_alice.post(url("draft-send", draft), typed(draft, later="at", send_at="2026-11-20T14:30"))
+    copy = OutboundMessage.objects.get().recipients.get()
+    assert copy.next_attempt_at == now + timedelta(minutes=90)
+
+
+def test_a_time_that_has_passed_sends_nothing(as_alice, alice, now):
+    draft = a_draft(alice, now)
+    said = typed(draft, later="at", send_at="2026-11-20T11:59", body="kept")
+    answer = as_alice.post(url("draft-send", draft), said)
+    assert answer.status_code == 422
+    assert "That time has passed. Choose a later one." in answer.text
+    assert "kept</textarea>" in answer.text
 
 
 # Completion

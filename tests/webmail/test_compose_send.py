@@ -214,7 +214,7 @@ def test_those_who_can_are_sent_to_and_the_others_wait_in_a_draft(alice, now):
     rest = Draft.objects.get()
     assert (rest.to, rest.cc, rest.body) == ([], ["Post <post@plain.test>"], "Hello.")
     assert bytes(rest.attachments.get().data) == b"%PDF"
-    assert sending.sent_sentence(message, left=("post@plain.test",)) == (
+    assert sending.sent_sentence(message, now=now, left=("post@plain.test",)) == (
         "Sending to 1 person in 10 seconds. For post@plain.test it stays in Drafts."
     )
 
@@ -391,3 +391,13 @@ def test_a_sent_draft_is_kept_as_long_as_undo_may_come(alice, now):
     delivery.send_now(message=message, now=now)
     assert sending.forget_sent_drafts(now=now + timedelta(hours=1)) == 1
     assert not Draft.with_sent.exists()
+
+
+def test_a_scheduled_message_waits_for_its_time_and_can_be_taken_back(alice, now):
+    at = now + timedelta(days=1)
+    message = sending.send(a_draft(alice, now), now=now, release_at=at)
+    assert message.undo_until is None
+    assert message.recipients.get().next_attempt_at == at
+    assert sending.sent_sentence(message, now=now, release_at=at) == "It leaves tomorrow at 12:00."
+    assert sending.forget_sent_drafts(now=now + timedelta(hours=20)) == 0
+    assert sending.undo(message, user=alice, now=now + timedelta(hours=20)) == Draft.objects.get()

@@ -111,8 +111,12 @@ def _nav_mailbox(box: Mailbox, *, drafts: int, path: str) -> NavMailbox:
         url=url,
         icon=_ICONS.get(Role(box.role), box.role),
         count=count.get(Role(box.role), box.unseen),
-        is_current=path.startswith(url),
+        is_current=path.startswith(url) or _is_writing(box, path),
     )
+
+
+def _is_writing(box: Mailbox, path: str) -> bool:
+    return box.role == Role.DRAFTS and path.startswith("/mail/compose/")
 
 
 def _nav_account(user: User) -> NavAccount:

@@ -26,7 +26,7 @@ from delivery import services
 from delivery.services import RefusedMessageError
 from mailweb.lib import addresses
 from mailweb.lib.errors import UserError
-from mailweb.webmail import access, answering, composing, outlook, sending, suggestions
+from mailweb.webmail import access, answering, composing, later, outlook, sending, suggestions
 from mailweb.webmail.compose_page import Asked, compose_page
 from mailweb.webmail.forms import DraftForm
 from mailweb.webmail.mime import parse
@@ -135,25 +135,29 @@ def draft_foresee(request: UserRequest, found: Draft, form: DraftForm) -> HttpRe
     for copy, mode in form.copy_modes.items():
         composing.choose_copy_mode(found, key=copy, mode=mode)
     if "relax" in request.POST:
-        outlook.relax_refused(found, now=timezone.now())
-    outlook.look_up(found, now=timezone.now())
+        outlook.relax_refused(found, now=timezone.localtime())
+    outlook.look_up(found, now=timezone.localtime())
     return _answer(request, found, PARTS, Asked(shows_copies="more" in request.POST))
 
 
 @saves_draft
 def draft_send(request: UserRequest, found: Draft, form: DraftForm) -> HttpResponse:
     """Send, or say what has to be put right or decided first."""
-    now = timezone.now()
+    now = timezone.localtime()
     refused = _attach(request, found)
     if refused:
         return _answer(request, found, PARTS, Asked(refused_files=refused), status=422)
     try:
+        said = form.cleaned_data
+        at = later.chosen(said["later"], said["send_at"], now)
         left = outlook.split_off_impossible(found, now=now) if "possible" in request.POST else ()
-        message = sending.send(found, now=now, answers=_answers(request))
-    except (sending.UnfinishedDraftError, sending.DecisionError, RefusedMessageError) as refusal:
+        message = sending.send(found, now=now, answers=_answers(request), release_at=at)
+    except (*sending.REFUSALS, later.ImpossibleTimeError, RefusedMessageError) as refusal:
         return _answer(request, found, PARTS, _asked(refusal), status=422)
-    undo = reverse("webmail:undo-send", args=[message.uuid]) if message.undo_until else ""
-    messages.success(request, sending.sent_sentence(message, left=left), extra_tags=undo)
+    has_undo = at is not None or message.undo_until is not None
+    undo = reverse("webmail:undo-send", args=[message.uuid]) if has_undo else ""
+    sentence = sending.sent_sentence(message, now=now, release_at=at, left=left)
+    messages.success(request, sentence, extra_tags=undo)
     return _leave(request, _way_back(found))
 
 
@@ -190,7 +194,7 @@ def draft_check(request: UserRequest, found: Draft, form: DraftForm) -> HttpResp
     """Check now: ask a recipient's servers, without sending anything."""
     try:
         wanted = addresses.domain_to_ascii(request.POST.get("domain", ""))
-        services.request_probe(owner=request.user, domain=wanted, now=timezone.now())
+        services.request_probe(owner=request.user, domain=wanted, now=timezone.localtime())
     except UserError as refusal:
         return _answer(request, found, PARTS, Asked(cannot=refusal.sentence), status=422)
     return _answer(request, found, PARTS)
@@ -200,7 +204,7 @@ def draft_check(request: UserRequest, found: Draft, form: DraftForm) -> HttpResp
 @require_GET
 def suggest(request: UserRequest) -> HttpResponse:
     """People written to before, for what is being typed."""
-    found = suggestions.for_typed(request.user, request.GET.get("q", ""), now=timezone.now())
+    found = suggestions.for_typed(request.user, request.GET.get("q", ""), now=timezone.localtime())
     return render(request, "webmail/compose_addresses.html", {"people": found})
 
 
@@ -210,7 +214,7 @@ def _save(request: UserRequest, found: Draft, form: DraftForm) -> None:
     if found._state.adding:
         _tie(request, found, form)
     composing.save_draft(
-        found, form.written, now=timezone.now(), keep=said["keep"], force=said["force"]
+        found, form.written, now=timezone.localtime(), keep=said["keep"], force=said["force"]
     )
 
 
@@ -254,7 +258,7 @@ def _page(
     offered: tuple[PartInfo, ...] = ()
     if found._state.adding and found.forward_of is not None:
         offered = parse.parse(bytes(found.forward_of.blob.data)).files
-    page = compose_page(found, now=timezone.now(), asked=asked, offered=offered)
+    page = compose_page(found, now=timezone.localtime(), asked=asked, offered=offered)
     if request.GET.get("copies"):
         page = replace(page, lines=tuple(replace(line, is_shown=True) for line in page.lines))
     response = render(request, TEMPLATE, {"page": page}, status=status)
@@ -272,7 +276,7 @@ def _answer(
 ) -> HttpResponse:
     """Answer a script with parts of the page; a browser with the page, or the way to it."""
     if request.htmx:
-        context = {"page": compose_page(found, now=timezone.now(), asked=asked)}
+        context = {"page": compose_page(found, now=timezone.localtime(), asked=asked)}
         html = (render_to_string(f"{TEMPLATE}#{part}", context, request) for part in parts)
         return HttpResponse("".join(html), status=status)
     if status != 200:

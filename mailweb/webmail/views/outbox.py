@@ -43,7 +43,7 @@ def outbox(request: UserRequest) -> HttpResponse:
 def undo_send(request: UserRequest, key: UUID) -> HttpResponse:
     """Take a message back, as the draft it was."""
     message = access.outbound_for(request.user, key)
-    draft = sending.undo(message, user=request.user, now=timezone.now())
+    draft = sending.undo(message, user=request.user, now=timezone.localtime())
     if draft is None:
         return _after(request, TOO_LATE)
     messages.success(request, "Taken back. Nothing was sent.")
@@ -55,7 +55,7 @@ def undo_send(request: UserRequest, key: UUID) -> HttpResponse:
 def send_now(request: UserRequest, key: UUID) -> HttpResponse:
     """Let a scheduled or held message leave."""
     message = access.outbound_for(request.user, key)
-    now = timezone.now()
+    now = timezone.localtime()
     moved = services.release(message=message, now=now) + services.send_now(message=message, now=now)
     return _after(request, "" if moved else GONE)
 
@@ -65,7 +65,9 @@ def send_now(request: UserRequest, key: UUID) -> HttpResponse:
 def retry_now(request: UserRequest, key: UUID) -> HttpResponse:
     """Try a waiting message again."""
     message = access.outbound_for(request.user, key)
-    return _after(request, "" if services.retry_now(message=message, now=timezone.now()) else GONE)
+    return _after(
+        request, "" if services.retry_now(message=message, now=timezone.localtime()) else GONE
+    )
 
 
 @login_required
@@ -73,7 +75,9 @@ def retry_now(request: UserRequest, key: UUID) -> HttpResponse:
 def cancel_send(request: UserRequest, key: UUID) -> HttpResponse:
     """Stop every copy that is not being sent right now."""
     message = access.outbound_for(request.user, key)
-    return _after(request, "" if services.cancel(message=message, now=timezone.now()) else GONE)
+    return _after(
+        request, "" if services.cancel(message=message, now=timezone.localtime()) else GONE
+    )
 
 
 @login_required
@@ -89,7 +93,7 @@ def put_away(request: UserRequest, key: UUID) -> HttpResponse:
 def keep_trying(request: UserRequest, key: UUID, recipient: int) -> HttpResponse:
     """Queue a failed copy again, as it was."""
     copy = access.copy_for(request.user, key, recipient)
-    done = services.keep_trying(recipient=copy, now=timezone.now())
+    done = services.keep_trying(recipient=copy, now=timezone.localtime())
     return _after(request, "" if done else GONE)
 
 
@@ -100,7 +104,7 @@ def change_mode(request: UserRequest, key: UUID, recipient: int, mode: str) -> H
     copy = access.copy_for(request.user, key, recipient)
     if mode not in MODES:
         raise Http404
-    done = services.change_mode(recipient=copy, mode=MODES[mode], now=timezone.now())
+    done = services.change_mode(recipient=copy, mode=MODES[mode], now=timezone.localtime())
     return _after(request, "" if done else GONE)
 
 
@@ -112,7 +116,7 @@ def other_address(request: UserRequest, key: UUID, recipient: int) -> HttpRespon
     sent = copy.message.sent_copies.filter(user=request.user).select_related("blob", "user").first()
     if sent is None:
         return _after(request, NO_COPY)
-    draft = answering.copy_to_somebody_else(sent, now=timezone.now())
+    draft = answering.copy_to_somebody_else(sent, now=timezone.localtime())
     return _go(request, reverse("webmail:draft", args=[draft.uuid]))
 
 
@@ -126,7 +130,7 @@ def _after(request: UserRequest, notice: str = "") -> HttpResponse:
 
 
 def _show(request: UserRequest, notice: str = "") -> HttpResponse:
-    now = timezone.now()
+    now = timezone.localtime()
     box = selectors.outbox(owner_id=request.user.pk, now=now)
     return render_page(
         request,
