@@ -47,6 +47,9 @@ GLANCE_SECONDS = 0.25
 FLUSH_SECONDS = 0.05
 """How long a finished job waits for others to be written down with it."""
 
+ENDING_SECONDS = 6.0
+"""How long a worker that shall stop waits for its sessions; then their copies are given back."""
+
 AWAITS_DUE_FOR = timedelta(seconds=30)
 """A drain does not stop if the next copy is due this soon."""
 
@@ -91,6 +94,7 @@ class Drain:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _news: asyncio.Event = field(init=False)
     _loop: asyncio.AbstractEventLoop | None = None
+    _ends_at: float | None = None
 
     async def run(self) -> DrainReport:
         """Work the queue off; return what was done."""
@@ -109,9 +113,15 @@ class Drain:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._news.set)
 
+    def end(self) -> None:
+        """Say from another thread that this process stops: claim nothing more, finish what runs."""
+        if self._loop is not None:
+            self._ends_at = self._loop.time() + ENDING_SECONDS
+            self.poke()
+
     async def _work(self, agent: Agent) -> None:
         last_work = self._loop_time()
-        while True:
+        while self._ends_at is None or self._loop_time() < self._ends_at:
             self._news.clear()
             claimed = await self._claim(agent) if self._room() else 0
             await self._flush()
@@ -126,11 +136,13 @@ class Drain:
         return asyncio.get_running_loop().time()
 
     def _room(self) -> bool:
+        if self._ends_at is not None:
+            return False
         window = max(self.config.batch, 4 * self.config.agent.concurrency)
         return sum(held.open for held in self._held.values()) < window
 
     async def _may_stop(self, last_work: float) -> bool:
-        if self.once:
+        if self.once or self._ends_at is not None:
             return True
         if self._loop_time() - last_work < self.config.linger_for.total_seconds():
             return False
@@ -316,6 +328,12 @@ class _OnlyOne:
             self._lock.release()
         return drain.report
 
+    def end(self) -> None:
+        """Let the drain that runs, if one does, be the last."""
+        self._poked = False
+        if self._current is not None:
+            self._current.end()
+
 
 _only_one = _OnlyOne()
 
@@ -323,3 +341,8 @@ _only_one = _OnlyOne()
 def drain(*, config: DeliveryConfig, clock: Clock, once: bool = False) -> DrainReport | None:
     """Work the queue off until nothing is due; None if this process is already at it."""
     return _only_one.run(Drain(config=config, clock=clock, once=once))
+
+
+def end() -> None:
+    """Bring the drain of this process to its end, because the process stops."""
+    _only_one.end()

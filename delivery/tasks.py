@@ -6,6 +6,7 @@ Services announce work through these tasks, so each task imports what it calls w
 from __future__ import annotations
 
 from celery import shared_task
+from celery.signals import worker_shutting_down
 
 from delivery.agent.clock import SystemClock
 from delivery.config import DeliveryConfig
@@ -17,6 +18,14 @@ def drain() -> None:
     from delivery import dispatch
 
     dispatch.drain(config=DeliveryConfig.from_settings(), clock=SystemClock())
+
+
+@worker_shutting_down.connect
+def end_drain(**_: object) -> None:
+    """Claim nothing more: Celery waits for the task that runs, and the supervisor not for long."""
+    from delivery import dispatch
+
+    dispatch.end()
 
 
 @shared_task
