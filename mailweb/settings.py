@@ -202,7 +202,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat")
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps no file that could break
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "delivery.tasks.sweep", "schedule": 5.0, "options": {"expires": 5.0}},
     "forget-sent-drafts": {

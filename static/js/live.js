@@ -1,6 +1,6 @@
 // Live updates. The socket says what changed, by ids; whoever shows it asks for it again:
 // "delivery-changed", "domain-changed", "mailbox-changed", "drafts-changed" on the body, and "resync"
-// once the connection is back after a break, because then anything may have changed.
+// once the connection is there, first or again, because anything may have changed without it.
 
 const PING_MS = 30_000;
 const FIRST_WAIT_MS = 1_000;
@@ -9,7 +9,6 @@ const LOGGED_OUT = 4401;
 
 let socket = null;
 let wait = FIRST_WAIT_MS;
-let hasBroken = false;
 let heardAt = 0;
 
 function tell(name, detail) {
@@ -28,14 +27,10 @@ function onOpen() {
   heardAt = Date.now();
   wait = FIRST_WAIT_MS;
   document.body.dataset.live = "on";
-  if (hasBroken) {
-    tell("resync", {});
-  }
-  hasBroken = false;
+  tell("resync", {});
 }
 
 function onClose(event) {
-  hasBroken = true;
   document.body.dataset.live = "off";
   if (event.code === LOGGED_OUT) {
     location.reload();

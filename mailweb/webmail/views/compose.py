@@ -125,8 +125,11 @@ def draft_outlook(request: UserRequest, key: UUID) -> HttpResponse:
 @login_required
 @require_safe
 def draft_foreseen(request: UserRequest, key: UUID) -> HttpResponse:
-    """What is known now about a stored draft."""
-    return _answer(request, access.draft_for(request.user, key), KNOWN)
+    """What is known now about a draft; nothing if it is not stored yet, or has been sent since."""
+    found = access.draft_or_new(request.user, key)
+    if found._state.adding or found.outbound_id is not None:
+        return HttpResponse(status=204)
+    return _answer(request, found, KNOWN)
 
 
 @saves_draft
