@@ -24,8 +24,6 @@ def own_urls(patterns: list[Any], namespace: str = "") -> Iterator[tuple[str, st
         if isinstance(pattern, URLResolver) and pattern.namespace in {None, *OWN}:
             yield from own_urls(pattern.url_patterns, pattern.namespace or "")
         elif isinstance(pattern, URLPattern) and namespace:
-            if pattern.callback.__module__.endswith(".pending"):
-                continue
             name = f"{namespace}:{pattern.name}"
             yield name, reverse(name, kwargs=arguments_of(pattern))
 
