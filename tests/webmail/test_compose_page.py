@@ -189,7 +189,10 @@ def test_saving_by_a_script_answers_with_the_state_alone(as_alice):
     assert answer.status_code == 200
     assert answer.text.strip().startswith('<div class="save-state" id="save-state"')
     assert "Draft saved" in answer.text
+    assert "compose-files" in answer.text
     assert "compose-rail" not in answer.text
+    again = as_alice.post(answer.wsgi_request.path, typed(version=1), headers=SCRIPT)
+    assert "compose-files" not in again.text
 
 
 def test_the_first_line_break_of_a_body_is_kept(as_alice, alice, now):
@@ -265,6 +268,16 @@ def test_looking_again_changes_nothing(as_alice, alice, now):
     draft.refresh_from_db()
     assert draft.version == 1
     assert not DomainLookup.objects.exists()
+
+
+def test_a_reply_that_was_only_opened_is_looked_up_and_not_stored(as_alice, now):
+    answer = as_alice.post(
+        f"{COMPOSE}{uuid4()}/outlook/", typed(to="new@new.test", look="1"), headers=SCRIPT
+    )
+    assert 'id="server-new.test"' in answer.text
+    assert "save-state" not in answer.text
+    assert DomainLookup.objects.get(domain="new.test").started_at == now
+    assert not Draft.with_sent.exists()
 
 
 def test_own_domains_are_not_looked_up(as_alice, alice, bob, now):

@@ -112,14 +112,15 @@ def draft_page(request: UserRequest, key: UUID) -> HttpResponse:
 
 @saves_draft
 def draft_save(request: UserRequest, found: Draft, form: DraftForm) -> HttpResponse:
-    """Save what was typed."""
-    return _answer(request, found, SAVED)
+    """Save what was typed. The first save also copies the files a forward takes along."""
+    return _answer(request, found, FILES if found.version == 1 else SAVED)
 
 
 def draft_outlook(request: UserRequest, key: UUID) -> HttpResponse:
     """What would happen on Send; posted to, recipients and modes are saved and looked up first."""
-    view = draft_foresee if request.method == "POST" else draft_foreseen
-    return view(request, key)
+    if request.method != "POST":
+        return draft_foreseen(request, key)
+    return draft_look(request, key) if "look" in request.POST else draft_foresee(request, key)
 
 
 @login_required
@@ -129,6 +130,20 @@ def draft_foreseen(request: UserRequest, key: UUID) -> HttpResponse:
     found = access.draft_or_new(request.user, key)
     if found._state.adding or found.outbound_id is not None:
         return HttpResponse(status=204)
+    return _answer(request, found, KNOWN)
+
+
+@login_required
+@require_POST
+def draft_look(request: UserRequest, key: UUID) -> HttpResponse:
+    """Look up and show what a draft that was only opened would do, without storing it."""
+    found = access.draft_or_new(request.user, key)
+    form = DraftForm(request.POST)
+    form.full_clean()
+    if found._state.adding:
+        _tie(request, found, form)
+    composing.as_written(found, form.written)
+    outlook.look_up(found, now=timezone.localtime())
     return _answer(request, found, KNOWN)
 
 

@@ -40,3 +40,13 @@ export function ask(url, { method = "POST", body = null, onProgress = null } = {
     request.send(body);
   });
 }
+
+/** What is known now: about the draft as it is stored, or about what the form says, which is not stored by that. */
+export function look(form, isStored) {
+  if (isStored) {
+    return ask(form.dataset.outlook, { method: "GET" });
+  }
+  const body = said(form, { isWhole: false });
+  body.append("look", "1");
+  return ask(form.dataset.outlook, { body });
+}

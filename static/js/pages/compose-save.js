@@ -3,7 +3,7 @@
 
 import { reconcile } from "./compose-entries.js";
 import { swapParts } from "./compose-parts.js";
-import { ask, said } from "./compose-request.js";
+import { ask, look, said } from "./compose-request.js";
 import { keepAddress, tellFailure, tellState, versionOf } from "./compose-state.js";
 
 const FIRST_RETRY_MS = 2_000;
@@ -74,7 +74,7 @@ export function createSaver(form) {
   async function refresh() {
     await flush();
     return queue(async () => {
-      const answer = versionOf(form) > 0 && (await ask(form.dataset.outlook, { method: "GET" }));
+      const answer = await look(form, versionOf(form) > 0);
       if (answer.isThere) {
         accept(answer);
       }

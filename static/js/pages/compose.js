@@ -28,9 +28,13 @@ function start(form) {
       saver.later(SOON_MS);
     }
   });
-  // A reply or forward is stored, and its servers looked up, as soon as it is open.
-  if (form.querySelector("[data-chip], [name=keep]")) {
-    saver.foresee();
+  // What was typed before this module came, or kept by the browser over a reload, is not saved yet.
+  if ([form.elements.subject, form.elements.body].some((field) => field.value !== field.defaultValue)) {
+    saver.later(SOON_MS);
+  }
+  // Recipients that stand there already are looked up at once; only opening a reply stores nothing.
+  if (form.querySelector("[data-chip]")) {
+    saver.refresh();
   }
 }
 
