@@ -184,6 +184,12 @@ class Recipient(models.Model):
         """Whether something will still happen to this copy."""
         return self.state in OPEN_STATES
 
+    @property
+    def server_reply(self) -> str:
+        """The last reply if a server spoke; empty where it is our own sentence with a code."""
+        is_ours = bool(self.explanation) and self.last_reply.endswith(self.explanation)
+        return "" if is_ours else self.last_reply
+
 
 class Source(StrEnum):
     """Why a session took place."""

@@ -138,7 +138,7 @@ def _item(
         when=_when(leading, now),
         subject=message.subject,
         sentence=_sentence(leading, now, is_undoable=undo is not None),
-        reply=leading.last_reply if state in (State.WAITING, State.FAILED) else "",
+        reply=leading.server_reply if state in (State.WAITING, State.FAILED) else "",
         copies=tuple(
             OutboxCopy(recipient=copy, row=rows[copy.domain], sentence=_sentence(copy, now))
             for copy in copies[:MOST_COPIES]

@@ -180,8 +180,8 @@ def _facts(copy: Recipient, state: State) -> tuple[Fact, ...]:
         facts.append(("Why", copy.explanation, False))
     if attempt is not None:
         facts += _session_facts(attempt)
-    if copy.last_reply and state is not State.CANCELLED:
-        facts.append(("Answer", copy.last_reply, True))
+    if copy.server_reply and state is not State.CANCELLED:
+        facts.append(("Answer", copy.server_reply, True))
     return tuple(facts)
 
 

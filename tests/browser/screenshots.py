@@ -28,7 +28,7 @@ LETTERS = (
     ("requiretls", "requiretls", "The draft for Thursday"),
 )
 TEXT = """\
-Dear Carol,
+Hello,
 
 the draft is ready. Please read it before Thursday, and keep it to yourself until then.
 
@@ -39,7 +39,7 @@ Alice
 def send_letters(instance: Instance) -> None:
     """Give alice a past, so that there is something to see."""
     for profile, mode, subject in LETTERS:
-        to = f"carol@{profile}.test"
+        to = f"friend@{profile}.test"
         header = f"From: Alice <alice@mailweb.test>\r\nTo: {to}\r\nSubject: {subject}\r\n\r\n"
         letter = header + TEXT.replace("\n", "\r\n")
         options = ("--from", "alice@mailweb.test", "--to", to, "--tls", mode)
@@ -65,7 +65,7 @@ def take_all(page: Page) -> None:
     take(page, "domain")
     page.goto("/mail/outbox/")
     take(page, "outbox")
-    page.goto("/mail/compose/?to=carol@requiretls.test,dave@dane-mismatch.test,erin@plain.test")
+    page.goto("/mail/compose/?to=friend@requiretls.test,desk@dane-mismatch.test,post@plain.test")
     page.get_by_label("Subject").fill("The programme for Saturday")
     page.get_by_role("textbox", name="Message").fill(TEXT)
     page.get_by_text("Draft saved").wait_for()
