@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from delivery.selectors.attempts import attempts, domain_attempts
+from delivery.selectors.attempts import attempts, domain_attempts, outcomes_since
 from delivery.selectors.domains import (
     DomainView,
     domain_views,
@@ -67,6 +67,7 @@ __all__ = [
     "ledger_row",
     "outbox",
     "outbox_counts",
+    "outcomes_since",
     "outlook",
     "policy_facts",
     "queue_document",
