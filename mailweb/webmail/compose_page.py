@@ -131,6 +131,7 @@ class ComposePage:
     key: str
     title: str
     is_stored: bool
+    is_new: bool
     senders: tuple[str, ...]
     lines: tuple[Line, ...]
     empty_chip: Chip
@@ -182,6 +183,7 @@ def compose_page(
         key=str(uuid4()),
         title=_title(draft),
         is_stored=is_stored,
+        is_new=not is_stored and not recipients.entries,
         senders=tuple(str(address) for address in accounts.addresses_of(draft.user)),
         lines=_lines(recipients, outlook, asked),
         empty_chip=Chip(),
