@@ -211,8 +211,8 @@ def _cannot_require(facts: DomainFacts, host: HostFacts) -> Refusal:
     return _refuse(
         Result.FAILED,
         "5.7.30",
-        f"REQUIRETLS needs a DANE record or an enforced MTA-STS policy that names {host.name}; "
-        f"{facts.domain} has neither.",
+        f"REQUIRETLS needs a DANE record or an enforced MTA-STS policy that names {host.name}, and "
+        f"{facts.domain} publishes none.",
         stopped_by=Mechanism.TLS,
     )
 
