@@ -63,7 +63,7 @@ def on_services() -> Part:
 
 def in_browser() -> Part:
     """Run people's paths in Chromium."""
-    return run("Chromium", "-m browser", CHROMIUM=chromium())
+    return run("Chromium", "-m browser", "-p", "no:randomly", CHROMIUM=chromium())
 
 
 def without(title: str, error: MissingServiceError) -> Part:

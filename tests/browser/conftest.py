@@ -78,9 +78,9 @@ class Watch:
             self.troubles.append(f"{response.status}: {response.url}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    """The Mailweb that all browser tests share, demo world and lab included."""
+    """The Mailweb that the tests of a module share, demo world and lab included."""
     with running(tmp_path_factory.mktemp("instance"), "--demo") as started:
         eventually(started.is_ready)
         assert started.answers(), started.log
@@ -100,7 +100,7 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sessions() -> dict[str, Any]:
     """The cookies of those who have logged in once."""
     return {}
