@@ -95,6 +95,7 @@ def test_undo_brings_back_text_people_and_files(alice_page: Page):
     begin(alice_page).fill("Dear Bob")
     alice_page.locator("#add-to").fill("bob@mailweb.test")
     alice_page.keyboard.press("Enter")
+    expect(alice_page.locator(".get-word")).to_have_text("Stays on this server")
     alice_page.locator("#files").set_input_files(
         {"name": "lease.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7"}
     )

@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.urls import reverse
 
 from delivery.models import OutboundMessage, Recipient, State
@@ -134,8 +135,12 @@ def test_list_costs_the_same_few_queries_however_long_it_is(
 def test_list_is_read_through_its_index(alice, now, db):
     file(alice, now)
     box = services.mailboxes_for(alice)[Role.INBOX]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            # So few rows are sorted faster than read in order; the question is whether they can be.
+            cursor.execute("SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off")
     plan = Message.objects.filter(mailbox=box).order_by("-received_at", "-id")[:50].explain()
-    assert "message_list" in plan or "Seq Scan" in plan
+    assert "message_list" in plan
 
 
 def test_sent_mail_shows_to_whom_and_what_needs_attention(as_alice, alice, now):

@@ -5,7 +5,6 @@
 import { openerOf, placeBeside } from "./place.js";
 
 let openId = null;
-let isSwapping = false;
 
 function onToggle(event) {
   const card = event.target;
@@ -18,7 +17,7 @@ function onToggle(event) {
   if (isOpen) {
     openId = card.id;
     placeBeside(card, opener);
-  } else if (openId === card.id && !isSwapping) {
+  } else if (openId === card.id) {
     openId = null;
     if (!document.activeElement || document.activeElement === document.body) {
       opener?.focus({ preventScroll: true });
@@ -26,9 +25,9 @@ function onToggle(event) {
   }
 }
 
-// A renewed row brings a new, closed card with the same id. What the reader had open is opened again.
+// A renewed row brings a new, closed card with the same id. What the reader had open is opened again. A card
+// that is taken out of the page says nothing: only the reader's closing is heard above.
 function reopen() {
-  isSwapping = false;
   const card = openId && document.getElementById(openId);
   if (card && !card.matches(":popover-open")) {
     card.showPopover();
@@ -37,6 +36,4 @@ function reopen() {
 }
 
 document.addEventListener("toggle", onToggle, true);
-document.addEventListener("htmx:oobBeforeSwap", () => (isSwapping = true));
-document.addEventListener("htmx:beforeSwap", () => (isSwapping = true));
 document.addEventListener("htmx:load", reopen);
