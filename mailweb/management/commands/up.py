@@ -68,8 +68,9 @@ class Run:
         return {"BASE_URL": public, **os.environ, **demo, "PYTHONUNBUFFERED": "1"}
 
     async def main(self) -> None:
-        """Run the lab first, for it says how the others reach it; then the rest."""
-        jobs = [self._keep_the_rest(), self._say_welcome()]
+        """Run the web and the lab at once; what sends mail waits to hear how the lab is reached."""
+        web = _web(self._listener.fileno())
+        jobs = [self._supervisor.keep(web), self._keep_the_rest(), self._say_welcome()]
         if self._is_demo:
             jobs.append(self._supervisor.keep(_child("lab", "manage.py", "lab", "--json")))
         else:
@@ -79,11 +80,10 @@ class Run:
     async def _keep_the_rest(self) -> None:
         await self._lab_is_up.wait()
         async with asyncio.TaskGroup() as group:
-            for child in _children(self._listener.fileno()):
+            for child in CHILDREN:
                 group.create_task(self._supervisor.keep(child))
 
     async def _say_welcome(self) -> None:
-        await self._lab_is_up.wait()
         url = self._supervisor.environment["BASE_URL"]
         await _first_answer(self._port, url)
         self._print(f"\nMailweb is ready: {url}/\n{self._accounts}\n\nCtrl-C stops it.\n")
@@ -102,7 +102,7 @@ class Run:
         known = self._supervisor.environment
         if any(known.get(name) != value for name, value in environment.items()):
             known.update(environment)
-            self._supervisor.restart(["web", "delivery", "default"])
+            self._supervisor.restart(["delivery", "default"])
         self._lab_is_up.set()
 
     def _print(self, text: str) -> None:
@@ -115,19 +115,18 @@ def _child(name: str, program: str, *arguments: str, keeps: tuple[int, ...] = ()
     return Child(name=name, command=[sys.executable, *how, *arguments], keeps=keeps)
 
 
-def _children(listener: int) -> list[Child]:
-    """Return the processes of an installation.
+def _web(listener: int) -> Child:
+    """Return the web process; it inherits the socket, so browsers wait while it restarts."""
+    how = ("--fd", str(listener), "--verbosity", "0", "mailweb.asgi:application")
+    return _child("web", "daphne", *how, keeps=(listener,))
 
-    Look-ups and probes have a worker of their own, so that they never wait behind a long drain.
-    The web process inherits the listening socket: while it restarts, browsers wait.
-    """
-    web = ("--fd", str(listener), "--verbosity", "0", "mailweb.asgi:application")
-    return [
-        _child("web", "daphne", *web, keeps=(listener,)),
-        _child("delivery", *WORKER, "-Q", "delivery", "-n", "delivery@%h", "-c", "2"),
-        _child("default", *WORKER, "-Q", "default", "-n", "default@%h", "-c", "4"),
-        _child("beat", "celery", "--quiet", "-A", "mailweb", "beat", "--pidfile="),
-    ]
+
+# Look-ups and probes have a worker of their own, so that they never wait behind a long drain.
+CHILDREN = (
+    _child("delivery", *WORKER, "-Q", "delivery", "-n", "delivery@%h", "-c", "2"),
+    _child("default", *WORKER, "-Q", "default", "-n", "default@%h", "-c", "4"),
+    _child("beat", "celery", "--quiet", "-A", "mailweb", "beat", "--pidfile="),
+)
 
 
 def _sole_run() -> IO[str]:
