@@ -33,16 +33,18 @@ def send(instance: Instance, data: bytes) -> None:
 def test_new_letter_appears_by_itself_and_opens_beside_the_list(
     alice_page: Page, instance: Instance
 ) -> None:
+    count = alice_page.locator("#nav-count-inbox")
+    before = int(count.inner_text())
     send(instance, letter("The pump is repaired.", subject="Garden pump"))
     row = alice_page.get_by_role("link", name="Garden pump")
     expect(row).to_be_visible()
-    before = int(alice_page.locator("#nav-count-inbox").inner_text())
+    expect(count).to_have_text(str(before + 1))
     row.click()
     expect(alice_page.get_by_role("heading", name="Garden pump")).to_be_visible()
     expect(row).to_be_visible()
     expect(row).to_have_attribute("aria-current", "true")
     expect(alice_page).to_have_url(re.compile(r"/mail/inbox/\?open="))
-    expect(alice_page.locator("#nav-count-inbox")).to_have_text(str(before - 1))
+    expect(count).to_have_text(str(before))
     alice_page.reload()
     expect(alice_page.get_by_role("heading", name="Garden pump")).to_be_visible()
 
