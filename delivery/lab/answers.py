@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import dns.edns
 import dns.name
 import dns.rcode
 import dns.rdatatype
+import dns.rrset
 
 from delivery.lab.zones import Signing, Zone, Zones
 
-if TYPE_CHECKING:
-    import dns.rrset
-
 MAX_ALIASES = 8
+_BROKEN = {
+    Signing.BOGUS: (dns.edns.EDECode.DNSKEY_MISSING, "no DNSKEY of {origin} matches its DS"),
+    Signing.EXPIRED: (dns.edns.EDECode.SIGNATURE_EXPIRED, "the signatures of {origin} ran out"),
+}
 
 
 @dataclass(kw_only=True)
@@ -46,10 +47,9 @@ def resolve(
     answer = Answer()
     for _ in range(MAX_ALIASES):
         zone = zones.authority_for(name, rdtype)
-        if zone.signing is Signing.BOGUS and not is_checking_disabled:
-            return failure(
-                dns.edns.EDECode.DNSKEY_MISSING, f"no DNSKEY of {zone.origin} matches its DS"
-            )
+        if zone.signing in _BROKEN and not is_checking_disabled:
+            code, text = _BROKEN[zone.signing]
+            return failure(code, text.format(origin=zone.origin))
         answer.is_secure = answer.is_secure and zone.signing is Signing.SIGNED
         alias = _one_step(answer, zone, name, rdtype, wants_signatures=wants_signatures)
         if alias is None:
@@ -67,10 +67,16 @@ def _one_step(
     wants_signatures: bool,
 ) -> dns.name.Name | None:
     """Add what `zone` says about `name` to `answer`; return the next name if it is an alias."""
-    found = _find(zone, name, rdtype)
+    exists = zone.exists(name)
+    found = _find(zone, name if exists else zone.wildcard_for(name), rdtype)
     if found is None:
         _deny(answer, zone, name, wants_signatures=wants_signatures)
         return None
+    if not exists:
+        found = [_under(name, one) for one in found]
+        if wants_signatures and zone.is_signed:
+            # RFC 4035 §3.1.3.3: a wildcard's answer shows that the name itself is not there.
+            _add(answer.authority, zone, zone.name_before(name), dns.rdatatype.NSEC)
     answer.answer += found if wants_signatures else found[:1]
     first = found[0]
     if first.rdtype == dns.rdatatype.CNAME and rdtype not in (
@@ -93,9 +99,13 @@ def _find(
     return None
 
 
+def _under(name: dns.name.Name, records: dns.rrset.RRset) -> dns.rrset.RRset:
+    return dns.rrset.from_rdata_list(name, records.ttl, list(records))
+
+
 def _deny(answer: Answer, zone: Zone, name: dns.name.Name, *, wants_signatures: bool) -> None:
     """Say that there is nothing, with the SOA (RFC 2308) and, if asked, the NSEC proof."""
-    if zone.node(name) is None and not zone.has_below(name):
+    if not zone.exists(name) and zone.node(zone.wildcard_for(name)) is None:
         answer.rcode = dns.rcode.NXDOMAIN
         if zone.origin == dns.name.root:
             answer.error = dns.edns.EDEOption(
@@ -107,15 +117,10 @@ def _deny(answer: Answer, zone: Zone, name: dns.name.Name, *, wants_signatures: 
 
 
 def _prove(answer: Answer, zone: Zone, name: dns.name.Name) -> None:
-    """Add the NSEC records that deny `name`, and the wildcard that could stand for it."""
-    denied = [name]
-    if answer.rcode == dns.rcode.NXDOMAIN:
-        closest = name.parent()
-        while zone.node(closest) is None and not zone.has_below(closest):
-            closest = closest.parent()
-        denied.append(dns.name.Name((b"*", *closest.labels)))
+    """Add the NSEC records that deny `name`, and what the wildcard for it could have said."""
+    denied = [name] if zone.exists(name) else [name, zone.wildcard_for(name)]
     for owner in sorted({zone.name_before(one) for one in denied}):
-        _add(answer.authority, zone, owner, dns.rdatatype.NSEC, wants_signatures=True)
+        _add(answer.authority, zone, owner, dns.rdatatype.NSEC)
 
 
 def _add(
@@ -124,7 +129,7 @@ def _add(
     name: dns.name.Name,
     rdtype: dns.rdatatype.RdataType,
     *,
-    wants_signatures: bool,
+    wants_signatures: bool = True,
 ) -> None:
     found = _find(zone, name, rdtype)
     if found is not None:

@@ -292,20 +292,24 @@ class Lab:
             [
                 Zone(
                     origin=dns.name.from_text(profile.origin),
-                    lines=self._lines(profile),
+                    lines=self._lines(profile, profile.records),
                     signing=profile.signing,
                     now=now,
                 )
                 for profile in self.profiles
                 if profile.signing is not None
             ],
-            test_lines=tuple(line for profile in self.profiles for line in profile.parent_records),
+            test_lines=tuple(
+                line
+                for profile in self.profiles
+                for line in self._lines(profile, profile.parent_records)
+            ),
             now=now,
         )
 
-    def _lines(self, profile: Profile) -> tuple[str, ...]:
+    def _lines(self, profile: Profile, records: Iterable[str]) -> tuple[str, ...]:
         words = self._words(profile)
-        lines = (line for line in profile.records if self._has_ipv6 or " AAAA " not in line)
+        lines = (line for line in records if self._has_ipv6 or " AAAA " not in line)
         return tuple(line.format_map(words) for line in lines)
 
     def _words(self, profile: Profile) -> dict[str, str]:

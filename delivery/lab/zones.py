@@ -46,6 +46,9 @@ class Signing(StrEnum):
     BOGUS = "bogus"
     """Signed, but the DS record in the parent is for another key."""
 
+    EXPIRED = "expired"
+    """Signed, but so long ago that the signatures have run out."""
+
 
 def _key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
@@ -80,11 +83,12 @@ class Zone:
         return zone
 
     def _sign(self, zone: dns.zone.Zone) -> None:
+        age = dt.timedelta(days=100 if self.signing is Signing.EXPIRED else 1)
         dns.dnssec.sign_zone(
             zone,
             keys=[(self.key, self._dnskey(self.key))],
-            inception=self.now - dt.timedelta(days=1),
-            expiration=self.now + dt.timedelta(days=90),
+            inception=self.now - age,
+            expiration=self.now - age + dt.timedelta(days=90),
         )
 
     @staticmethod
@@ -123,6 +127,17 @@ class Zone:
     def has_below(self, name: dns.name.Name) -> bool:
         """Whether a name below `name` exists, so that `name` does too, if without records."""
         return any(other.is_subdomain(name) for other in self.data.nodes)
+
+    def exists(self, name: dns.name.Name) -> bool:
+        """Whether there is such a name, wildcards aside."""
+        return self.node(name) is not None or self.has_below(name)
+
+    def wildcard_for(self, name: dns.name.Name) -> dns.name.Name:
+        """Return the one wildcard that could stand for `name`, which does not exist (RFC 4592)."""
+        closest = name.parent()
+        while not self.exists(closest):
+            closest = closest.parent()
+        return dns.name.Name((b"*", *closest.labels))
 
     @cached_property
     def _names_with_nsec(self) -> list[dns.name.Name]:

@@ -18,6 +18,7 @@ import dns.rdatatype
 import pytest
 
 from delivery.lab import PROFILES, Lab
+from delivery.lab.zones import Signing
 
 
 async def ask(
@@ -50,10 +51,11 @@ def errors(response: dns.message.Message) -> list[str]:
     return [str(one) for one in response.options if isinstance(one, dns.edns.EDEOption)]
 
 
+ANSWERING = {Signing.SIGNED, Signing.UNSIGNED}
 ORDINARY = [
     name
     for name, profile in PROFILES.items()
-    if "@ MX 10 mx" in profile.records and not profile.dns_faults and name != "bogus"
+    if "@ MX 10 mx" in profile.records and not profile.dns_faults and profile.signing in ANSWERING
 ]
 
 
@@ -70,7 +72,8 @@ async def test_every_host_that_listens_has_the_address_it_listens_on():
     async with Lab() as lab:
         for domain in lab.domains.values():
             for name, address in domain.hosts:
-                if not PROFILES[domain.profile].dns_faults and domain.profile != "bogus":
+                profile = PROFILES[domain.profile]
+                if not profile.dns_faults and profile.signing in ANSWERING:
                     rdtype = "AAAA" if ":" in address else "A"
                     assert address in values(await ask(lab, name, rdtype), rdtype)
 
@@ -129,6 +132,24 @@ async def test_broken_dnssec_is_servfail_with_its_extended_error():
         response = await ask(lab, "bogus.test", "MX")
         assert response.rcode() == dns.rcode.SERVFAIL
         assert "DNSKEY Missing" in errors(response)[0]
+
+
+async def test_signatures_that_ran_out_are_servfail_with_their_extended_error():
+    async with Lab(profiles=["dnssec-expired"]) as lab:
+        response = await ask(lab, "dnssec-expired.test", "MX")
+        assert response.rcode() == dns.rcode.SERVFAIL
+        assert "Signature Expired" in errors(response)[0]
+
+
+async def test_wildcard_stands_for_names_that_are_not_there():
+    async with Lab(profiles=["tlsa-wildcard"]) as lab:
+        response = await ask(lab, "_25._tcp.mx.tlsa-wildcard.test", "A")
+        assert response.answer[0].name == dns.name.from_text("_25._tcp.mx.tlsa-wildcard.test")
+        assert is_authentic(response)
+        response = await ask(lab, "_25._tcp.mx.tlsa-wildcard.test", "TLSA")
+        assert (response.rcode(), response.answer) == (dns.rcode.NOERROR, [])
+        response = await ask(lab, "nowhere.tlsa-wildcard.test", "A")
+        assert response.rcode() == dns.rcode.NXDOMAIN
 
 
 async def test_broken_dnssec_is_answered_without_ad_when_checking_is_disabled():

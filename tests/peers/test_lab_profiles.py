@@ -123,7 +123,12 @@ DEFAULT: dict[str, Expected] = {
         tlsa=TlsaState.ERROR,
     ),
     "bogus": untouched(Result.DEFERRED, "4.4.3", dnssec=Dnssec.BOGUS, tlsa=None, sts=StsMode.ERROR),
+    "dnssec-expired": untouched(
+        Result.DEFERRED, "4.4.3", dnssec=Dnssec.BOGUS, tlsa=None, sts=StsMode.ERROR
+    ),
+    "tlsa-wildcard": Expected(dnssec=Dnssec.SECURE, tlsa=TlsaState.ABSENT),
     "cname": DANE,
+    "cname-insecure": DANE,
     "requiretls": DANE,
     "requiretls-sts": Expected(proofs=frozenset({Proof.STS_PKIX}), sts=StsMode.ENFORCE),
     "requiretls-nopolicy": PKIX,

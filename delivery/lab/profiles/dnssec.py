@@ -96,6 +96,19 @@ WITH_DNSSEC = (
         records=ORDINARY,
     ),
     Profile(
+        name="dnssec-expired",
+        description="Let its DNSSEC signatures run out, so a validating resolver gives no answer.",
+        signing=Signing.EXPIRED,
+        records=ORDINARY,
+    ),
+    Profile(
+        name="tlsa-wildcard",
+        description="Signs its DNS; a wildcard gives an address, but no TLSA records, to every "
+        "name below its host.",
+        signing=Signing.SIGNED,
+        records=(*ORDINARY, "*.mx A {mx}"),
+    ),
+    Profile(
         name="cname",
         description="Is an alias, and so is its MX host; both lead to signed names with DANE.",
         signing=Signing.SIGNED,
@@ -105,6 +118,19 @@ WITH_DNSSEC = (
             "mx.cname CNAME mx.aliased",
         ),
         records=("@ MX 10 mx.cname.test.", "mx A {mx}", TLSA),
+        hosts=(Host(smtp=Smtp(tls=SELF_SIGNED)),),
+    ),
+    Profile(
+        name="cname-insecure",
+        description="Signs its DNS, but its MX host is an alias of an unsigned name; its DANE "
+        "records stand beside the alias.",
+        zone="unsigned.test",
+        parent_records=(
+            "cname-insecure MX 10 mx.cname-insecure",
+            "mx.cname-insecure CNAME mx.unsigned",
+            "_25._tcp.mx.cname-insecure TLSA 3 1 1 {ee}",
+        ),
+        records=("mx A {mx}",),
         hosts=(Host(smtp=Smtp(tls=SELF_SIGNED)),),
     ),
 )
