@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from datetime import datetime, timedelta
 
 from asgiref.sync import async_to_sync
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from delivery import ledger
 from delivery.agent.agent import Agent
 from delivery.agent.clock import Clock
+from delivery.agent.policy_fetch import HELD_MODES
 from delivery.config import DeliveryConfig
-from delivery.models import OutboundMessage, Recipient, State, StsPolicy
+from delivery.models import DomainLookup, OutboundMessage, Recipient, State, StsPolicy
 from delivery.policies import DatabasePolicyStore
+from delivery.policy.facts import StsMode
 from delivery.signals import delivery_settled
 
-REFRESH_AHEAD = timedelta(hours=24)
-REFRESH_BATCH = 200
+logger = logging.getLogger(__name__)
+
+REFRESH_EVERY = timedelta(hours=24)
+REFRESH_AHEAD = timedelta(hours=2)
+"""What expires sooner is fetched though it was fetched today: policies may last for hours only."""
+
+HOURS_TO_REFRESH_IN = 12
+FEWEST_REFRESHED = 50
+REFRESHED_AT_ONCE = 10
+
+UNUSED_AFTER = timedelta(days=180)
+SETTLES_AFTER = timedelta(days=1)
 
 
 def sweep(*, now: datetime) -> bool:
@@ -50,15 +65,51 @@ def _notify(message_id: int) -> None:
 
 
 def refresh_policies(*, config: DeliveryConfig, clock: Clock) -> int:
-    """Fetch policies again that would run out within a day; return how many were looked at."""
-    ending = StsPolicy.objects.filter(expires_at__lt=clock.now() + REFRESH_AHEAD)
-    domains = list(ending.values_list("domain", flat=True)[:REFRESH_BATCH])
+    """Fetch again what is a day old or about to expire; return how many policies were due.
+
+    RFC 8461 §3.3 suggests once a day. Called every hour, this takes no more than a share of the
+    policies each time, those that expire first before all, so that a restart or a long pause does
+    not make every policy host hear from us at once.
+    """
+    now = clock.now()
+    forget_policies(now=now)
+    held = _in_use(StsPolicy.objects.filter(mode__in=HELD_MODES, expires_at__gt=now), now)
+    due = held.filter(
+        Q(fetched_at__lt=now - REFRESH_EVERY) | Q(expires_at__lt=now + REFRESH_AHEAD)
+    ).exclude(retry_at__gt=now)
+    share = max(FEWEST_REFRESHED, held.count() // HOURS_TO_REFRESH_IN)
+    domains = list(due.order_by("expires_at").values_list("domain", flat=True)[:share])
     if domains:
-        async_to_sync(_look_up_all)(domains, config, clock)
+        async_to_sync(_refresh)(domains, config, clock)
     return len(domains)
 
 
-async def _look_up_all(domains: list[str], config: DeliveryConfig, clock: Clock) -> None:
+def forget_policies(*, now: datetime) -> None:
+    """Remove policies of domains nobody writes to any more, and pauses that are long over."""
+    settled = StsPolicy.objects.filter(fetched_at__lt=now - SETTLES_AFTER)
+    used = _in_use(settled, now).values("pk")
+    settled.exclude(pk__in=used).delete()
+    StsPolicy.objects.filter(mode=StsMode.ERROR, expires_at__lt=now - SETTLES_AFTER).delete()
+
+
+def _in_use(policies: QuerySet[StsPolicy], now: datetime) -> QuerySet[StsPolicy]:
+    """Keep those of domains that mail, a look-up or a check asked about not too long ago."""
+    asked = DomainLookup.objects.filter(
+        domain=OuterRef("domain"), looked_up_at__gt=now - UNUSED_AFTER
+    )
+    return policies.filter(Exists(asked))
+
+
+async def _refresh(domains: list[str], config: DeliveryConfig, clock: Clock) -> None:
+    """Refresh several at once, so that a host that hangs holds up none but its own."""
+    places = asyncio.Semaphore(REFRESHED_AT_ONCE)
     async with Agent(config.agent, policies=DatabasePolicyStore(), clock=clock) as agent:
-        for domain in domains:
-            await agent.look_up(domain)
+
+        async def one(domain: str) -> None:
+            async with places:
+                try:
+                    await agent.refresh_policy(domain)
+                except Exception:
+                    logger.exception("policy not refreshed", extra={"domain": domain})
+
+        await asyncio.gather(*map(one, domains))

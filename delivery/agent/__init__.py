@@ -16,6 +16,7 @@ demanded of a session is decided in `delivery.policy`, the order of the dialogue
     dialer, wire, tls, roots    one connection: time-outs, TLS, what the certificate proves
     session, transaction        the SMTP dialogue, and what its replies mean
     pool, deliver, probe        sessions for several messages; a whole job; a visit
+    second_try                  the same job again, if a newer MTA-STS policy turns up
 """
 
 from __future__ import annotations

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from random import Random, SystemRandom
 from types import TracebackType
 
-from delivery.agent import probe
+from delivery.agent import probe, second_try
 from delivery.agent.answers import Resolver
 from delivery.agent.clock import Clock
 from delivery.agent.config import AgentConfig
@@ -15,7 +16,7 @@ from delivery.agent.deliver import deliver
 from delivery.agent.dialer import Dialer
 from delivery.agent.job import AttemptReport, Job, ProbeReport
 from delivery.agent.lookup import Lookup, OnPart
-from delivery.agent.policy_fetch import PolicyFinder, PolicyStore
+from delivery.agent.policy_fetch import PATIENCE_SECONDS, PolicyFinder, PolicyStore
 from delivery.agent.policy_host import PolicyHost
 from delivery.agent.pool import Pool
 from delivery.agent.resolver import DnsResolver
@@ -48,6 +49,7 @@ class Agent:
             host=PolicyHost(config, resolver=self._resolver),
             store=policies,
             clock=clock,
+            patience=PATIENCE_SECONDS * config.time_scale,
         )
         self._lookup = Lookup(
             resolver=self._resolver,
@@ -80,7 +82,21 @@ class Agent:
     async def deliver(self, job: Job) -> AttemptReport:
         """Try to deliver `job`; what the remote does never raises."""
         facts = await self._facts_about(job.domain)
-        return await deliver(job, facts, pool=self._pool, clock=self._clock)
+        report = await deliver(job, facts, pool=self._pool, clock=self._clock)
+        if not second_try.depends_on_policy(report):
+            return report
+        fresh = replace(facts, sts=await self._policies.check_again(job.domain))
+        if not second_try.is_news(fresh.sts, facts.sts):
+            return report
+        self._remember(fresh)
+        again = await deliver(
+            second_try.job_for_rest(report), fresh, pool=self._pool, clock=self._clock
+        )
+        return second_try.joined(report, again)
+
+    async def refresh_policy(self, domain: str) -> bool:
+        """Fetch the MTA-STS policy held for `domain` anew; return whether one is still held."""
+        return await self._policies.refresh(domain)
 
     async def look_up(self, domain: str, on_part: OnPart | None = None) -> DomainFacts:
         """Return the facts about `domain`, telling `on_part` of each part but the last."""

@@ -54,6 +54,9 @@ class Resolver(Protocol):
     async def query(self, name: str, kind: str) -> Answer:
         """Return the answer; what goes wrong in DNS is an answer too."""
 
+    def forget(self, name: str, kind: str) -> None:
+        """Let the next query be asked anew, whatever is remembered."""
+
     async def close(self) -> None:
         """Give up the questions still on their way."""
 

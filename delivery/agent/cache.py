@@ -47,3 +47,7 @@ class AnswerCache:
             del self._kept[next(iter(self._kept))]
         until = now + timedelta(seconds=min(answer.ttl, LONGEST_TTL))
         self._kept[key] = _Kept(answer=answer, until=until)
+
+    def drop(self, name: str, kind: str) -> None:
+        """Forget the answer, if there is one."""
+        self._kept.pop((name, kind), None)

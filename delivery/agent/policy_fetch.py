@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from delivery.agent.answers import Chain, Resolver, follow
 from delivery.agent.clock import Clock
 from delivery.agent.policy_host import FetchError, PolicyHost
 from delivery.policy.facts import StsFacts, StsMode
-from delivery.policy.mtasts import Policy, PolicySyntaxError, parse_policy, parse_record
+from delivery.policy.mtasts import (
+    SHORT_MAX_AGE,
+    Policy,
+    PolicySyntaxError,
+    parse_policy,
+    parse_record,
+)
 from delivery.policy.reasons import Reason
 
 PAUSE_AFTER_FAILURE = timedelta(minutes=5)
+CHECK_AGAIN_AFTER = timedelta(minutes=5)
+MOST_CHECKED = 5000
+PATIENCE_SECONDS = 10.0
 logger = logging.getLogger(__name__)
 
 HELD_MODES = (StsMode.NONE, StsMode.TESTING, StsMode.ENFORCE)
@@ -59,49 +69,116 @@ class PolicyStore(Protocol):
 
 
 class PolicyFinder:
-    """Says which policy holds for a domain now; fetches each at most once at a time."""
+    """Says which policy holds for a domain now; fetches each at most once at a time.
+
+    Where a policy is held, its host is waited for no longer than `patience` seconds: the policy
+    held is good enough, and the fetch goes on beside. Nobody waits for one that is merely old.
+    """
 
     def __init__(
-        self, *, resolver: Resolver, host: PolicyHost, store: PolicyStore, clock: Clock
+        self,
+        *,
+        resolver: Resolver,
+        host: PolicyHost,
+        store: PolicyStore,
+        clock: Clock,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._resolver = resolver
         self._host = host
         self._store = store
         self._clock = clock
+        self._patience = patience
         self._looking: dict[str, asyncio.Task[StsFacts]] = {}
+        self._fetching: dict[str, asyncio.Task[StsFacts]] = {}
+        self._checked: dict[str, datetime] = {}
 
     async def find(self, domain: str) -> StsFacts:
         """Return the policy of the recipient domain as written, never of what it is an alias of."""
         looking = self._looking.get(domain)
         if looking is None:
-            looking = asyncio.create_task(self._find(domain))
-            self._looking[domain] = looking
-            looking.add_done_callback(lambda _: self._looking.pop(domain, None))
+            looking = _kept_in(self._looking, domain, self._find(domain))
         return await asyncio.shield(looking)
 
+    async def check_again(self, domain: str) -> StsFacts:
+        """Return the policy that holds, after making sure that no newer one is announced.
+
+        RFC 8461 §5.1 wants that before a policy makes mail fail. DNS is asked past what is
+        remembered of it, but at most every few minutes; in between, what is held is the answer.
+        """
+        now = self._clock.now()
+        if now - self._checked.get(domain, now - CHECK_AGAIN_AFTER) < CHECK_AGAIN_AFTER:
+            held = self._held(await self._store.get(domain))
+            is_being_checked = domain in self._looking
+            return _facts(held) if held and not is_being_checked else await self.find(domain)
+        while len(self._checked) >= MOST_CHECKED:
+            del self._checked[next(iter(self._checked))]
+        self._checked[domain] = now
+        self._resolver.forget(f"_mta-sts.{domain}", "TXT")
+        return await self.find(domain)
+
+    async def refresh(self, domain: str) -> bool:
+        """Fetch the policy held for `domain` once more; return whether a policy is still held.
+
+        It is fetched though its id is the same, so that it lasts, and though its record can't be
+        had: whoever keeps DNS from us must not be able to wait until the policy expires (RFC 8461
+        §10.2). Only `none` without a record is over (RFC 8461 §8.3).
+        """
+        stored = await self._store.get(domain)
+        held = self._held(stored)
+        if held is None or self._is_pausing(stored):
+            return held is not None
+        try:
+            announced = _announced(await follow(self._resolver, f"_mta-sts.{domain}", "TXT"))
+        except FetchError:
+            announced = held.policy_id
+        if announced is None and held.mode is StsMode.NONE:
+            await self._store.drop(domain)
+            return False
+        await self._fetch(domain, announced or held.policy_id, held)
+        return True
+
     async def close(self) -> None:
-        """Give up the look-ups still on their way."""
-        looking = list(self._looking.values())
-        for task in looking:
+        """Give up what is still on its way."""
+        tasks = [*self._looking.values(), *self._fetching.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*looking, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _find(self, domain: str) -> StsFacts:
         stored = await self._store.get(domain)
         record = await follow(self._resolver, f"_mta-sts.{domain}", "TXT")
-        now = self._clock.now()
-        held = stored if stored and stored.mode in HELD_MODES and stored.expires_at > now else None
+        held = self._held(stored)
         try:
             policy_id = _announced(record)
         except FetchError as error:
             return _facts(held) if held else _unknown(error.reason, str(error))
         if policy_id is None:
             return await self._without_record(domain, stored, held)
-        if held and held.policy_id == policy_id and not _is_ageing(held, now):
-            return _facts(held)
-        if stored and stored.retry_at and stored.retry_at > now:
+        if stored and self._is_pausing(stored):
             return _facts(held) if held else _unknown(stored.reason, stored.detail)
-        return await self._fetch(domain, policy_id, held)
+        if held is None:
+            return await self._fetch(domain, policy_id, None)
+        if held.policy_id == policy_id and not _is_ageing(held, self._clock.now()):
+            return _facts(held)
+        return await self._renewed(domain, policy_id, held)
+
+    async def _renewed(self, domain: str, policy_id: str, held: StoredPolicy) -> StsFacts:
+        """Return the policy that replaces `held`, or `held` if that takes long or is just old."""
+        fetching = self._fetching.get(domain)
+        if fetching is None:
+            fetching = _kept_in(self._fetching, domain, self._fetch(domain, policy_id, held))
+        if policy_id != held.policy_id:
+            await asyncio.wait({fetching}, timeout=self._patience)
+        return fetching.result() if fetching.done() else _facts(held)
+
+    def _held(self, stored: StoredPolicy | None) -> StoredPolicy | None:
+        """Return what is stored if it is a policy that has not expired."""
+        is_held = stored and stored.mode in HELD_MODES and stored.expires_at > self._clock.now()
+        return stored if is_held else None
+
+    def _is_pausing(self, stored: StoredPolicy | None) -> bool:
+        return bool(stored and stored.retry_at and stored.retry_at > self._clock.now())
 
     async def _without_record(
         self, domain: str, stored: StoredPolicy | None, held: StoredPolicy | None
@@ -129,12 +206,20 @@ class PolicyFinder:
             mx=policy.mx,
             text=text,
         )
+        if policy.max_age < SHORT_MAX_AGE:
+            logger.warning("policy lasts for less than a day", extra={"domain": domain})
         await self._store.put(fetched)
         return _facts(fetched)
 
     async def _pause(self, domain: str, held: StoredPolicy | None, error: FetchError) -> StsFacts:
         """Note the failure, so that the policy host is left alone for a while (RFC 8461 §3.3)."""
-        logger.info("policy not fetched", extra={"domain": domain, "reason": error.reason.value})
+        # RFC 8461 §3.3: whoever runs this should know, unless the policy was given up anyway.
+        matters = held is not None and held.mode is not StsMode.NONE
+        logger.log(
+            logging.WARNING if matters else logging.INFO,
+            "policy not fetched",
+            extra={"domain": domain, "reason": error.reason.value},
+        )
         now = self._clock.now()
         retry_at = now + PAUSE_AFTER_FAILURE
         kept = held or StoredPolicy(
@@ -144,6 +229,24 @@ class PolicyFinder:
             replace(kept, retry_at=retry_at, reason=error.reason, detail=str(error))
         )
         return _facts(held) if held else _unknown(error.reason, str(error))
+
+
+def _kept_in(
+    tasks: dict[str, asyncio.Task[StsFacts]],
+    domain: str,
+    work: Coroutine[Any, Any, StsFacts],
+) -> asyncio.Task[StsFacts]:
+    """Start `work` and keep it in `tasks` until it is done."""
+
+    def done(task: asyncio.Task[StsFacts]) -> None:
+        tasks.pop(domain, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("policy not looked up", extra={"domain": domain}, exc_info=error)
+
+    task = asyncio.create_task(work)
+    tasks[domain] = task
+    task.add_done_callback(done)
+    return task
 
 
 def _announced(record: Chain) -> str | None:

@@ -1,4 +1,8 @@
-"""One HTTPS request for a policy (RFC 8461 §3.3): no redirects, not much, not for long."""
+"""One HTTPS request for a policy (RFC 8461 §3.3): no redirects, not much, not for long.
+
+Only the certificate of the policy host is examined here, against the public authorities and for
+its own name; what an MX host shows is none of its business.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +28,13 @@ class FetchError(Exception):
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
+
+
+class UnreachableError(FetchError):
+    """This address gave no answer; another one may."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(Reason.STS_POLICY_FETCH_ERROR, detail)
 
 
 class PolicyHost:
@@ -65,9 +76,8 @@ class PolicyHost:
         for address in addresses[:-1]:
             try:
                 return await self._get(name, address)
-            except FetchError as error:
-                if error.reason is not Reason.STS_POLICY_FETCH_ERROR:
-                    raise
+            except UnreachableError:
+                continue
         return await self._get(name, addresses[-1])
 
     async def _get(self, name: str, address: str) -> str:
@@ -88,17 +98,12 @@ class PolicyHost:
             try:
                 return await _read(name, await client.send(request, stream=True))
             except httpx2.HTTPError as error:
-                raise FetchError(
-                    _why(error), f"{name}: {str(error) or type(error).__name__}"
-                ) from error
+                raise _failure(name, error) from error
 
 
 async def _read(name: str, response: httpx2.Response) -> str:
     try:
-        if response.status_code != 200:
-            raise FetchError(
-                Reason.STS_POLICY_FETCH_ERROR, f"{name} answered {response.status_code}"
-            )
+        _check_head(name, response)
         body = b""
         async for piece in response.aiter_raw():
             body += piece
@@ -111,11 +116,31 @@ async def _read(name: str, response: httpx2.Response) -> str:
         await response.aclose()
 
 
-def _why(error: BaseException) -> Reason:
-    """Tell a bad certificate from every other failure."""
+def _check_head(name: str, response: httpx2.Response) -> None:
+    """Refuse what can't be a policy before its body is read.
+
+    RFC 8461 §3.3: only 200 counts. §3.2: another media type than text/plain may be what some
+    visitor of the web server put there. Nobody asked for compression, and unpacking has no limit.
+    """
+    if response.status_code != 200:
+        raise FetchError(Reason.STS_POLICY_FETCH_ERROR, f"{name} answered {response.status_code}")
+    media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if media_type != "text/plain":
+        shown = media_type[:60] or "no media type"
+        raise FetchError(Reason.STS_POLICY_INVALID, f"{name} sent {shown}, not text/plain")
+    coding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if coding != "identity":
+        raise FetchError(Reason.STS_POLICY_INVALID, f"{name} sent the policy as {coding[:60]}")
+
+
+def _failure(name: str, error: Exception) -> FetchError:
+    """Tell a bad certificate from silence, and both from an answer that is not HTTP."""
+    detail = f"{name}: {str(error) or type(error).__name__}"
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return Reason.STS_WEBPKI_INVALID
+            return FetchError(Reason.STS_WEBPKI_INVALID, detail)
         cause = cause.__cause__ or cause.__context__
-    return Reason.STS_POLICY_FETCH_ERROR
+    if isinstance(error, (httpx2.NetworkError, httpx2.TimeoutException)):
+        return UnreachableError(detail)
+    return FetchError(Reason.STS_POLICY_FETCH_ERROR, detail)

@@ -88,6 +88,10 @@ class DnsResolver:
             asked.add_done_callback(lambda _: self._asked.pop((name, kind), None))
         return await asyncio.shield(asked)
 
+    def forget(self, name: str, kind: str) -> None:
+        """Let the next query be asked anew, whatever is remembered."""
+        self._cache.drop(name.rstrip(".").lower(), kind)
+
     async def close(self) -> None:
         """Give up the questions still on their way."""
         asked = list(self._asked.values())

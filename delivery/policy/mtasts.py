@@ -13,10 +13,13 @@ from delivery.policy.facts import StsMode
 
 LARGEST_POLICY = 64 * 1024
 LONGEST_MAX_AGE = 31_557_600
+SHORT_MAX_AGE = timedelta(days=1)
+"""A policy that lasts no longer protects little: whoever holds it up for a day is rid of it."""
 
 _MODES = {mode.value: mode for mode in (StsMode.NONE, StsMode.TESTING, StsMode.ENFORCE)}
 _ID = re.compile(r"[A-Za-z0-9]{1,32}")
 _FIELD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
+_VALUE = re.compile(r"[\x21-\x3a\x3c\x3e-\x7e]+")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
@@ -35,6 +38,9 @@ class Policy:
 
 def parse_record(texts: Iterable[str]) -> str | None:
     """Return the policy id that the TXT records at `_mta-sts` announce, or None if they don't.
+
+    RFC 8461 §3.1: records that do not begin with the version are none of ours; what is left must
+    be exactly one, in the grammar of that section.
 
     Raises:
         PolicySyntaxError: there are several MTA-STS records, or one without a usable id.
@@ -55,9 +61,9 @@ def _fields(record: str) -> dict[str, str]:
     fields: dict[str, str] = {}
     for part in filter(None, (part.strip(" \t") for part in record.split(";"))):
         name, equals, value = part.partition("=")
-        if not equals or not _FIELD.fullmatch(name.strip()):
-            raise PolicySyntaxError(f"MTA-STS record with {part!r}")
-        fields.setdefault(name.strip(), value.strip())
+        if not equals or not _FIELD.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise PolicySyntaxError(f"MTA-STS record with {part[:60]!r}")
+        fields.setdefault(name, value)
     return fields
 
 

@@ -20,9 +20,7 @@ from delivery.models import (
     ProbeRequest,
     Recipient,
     State,
-    StsPolicy,
 )
-from delivery.policies import DatabasePolicyStore
 from tests.delivery.factories import REFUSED, claimed, queued, settled
 
 pytestmark = pytest.mark.django_db
@@ -70,32 +68,6 @@ def test_a_failed_look_up_is_asked_again_sooner(alice, drain):
     assert bad < good - timedelta(minutes=5)
 
 
-def test_a_policy_is_fetched_once_and_kept(alice, drain):
-    look_up(alice, "sts.test")
-    policy = StsPolicy.objects.get(domain="sts.test")
-    assert (policy.mode, policy.mx) == ("enforce", ["mx.sts.test"])
-    assert policy.expires_at > timezone.now() + timedelta(hours=12)
-
-
-async def test_policies_come_back_from_the_database_as_they_were_put(transactional_db):
-    from delivery.agent.policy_fetch import StoredPolicy
-    from delivery.policy.facts import StsMode
-
-    store, now = DatabasePolicyStore(), timezone.now()
-    policy = StoredPolicy(
-        domain="x.test",
-        mode=StsMode.TESTING,
-        fetched_at=now,
-        expires_at=now + timedelta(days=1),
-        policy_id="7",
-        mx=("*.x.test",),
-    )
-    await store.put(policy)
-    assert await store.get("x.test") == policy
-    await store.drop("x.test")
-    assert await store.get("x.test") is None
-
-
 def test_check_now_learns_what_the_server_offers_without_sending(alice, lab, drain):
     services.request_probe(owner=alice, domain="requiretls.test", now=timezone.now())
     before = lab.summary()["messages"]
@@ -111,17 +83,6 @@ def test_check_now_learns_what_the_server_offers_without_sending(alice, lab, dra
     assert lab.summary()["messages"] == before
     row = selectors.ledger_row(owner_id=alice.pk, domain="requiretls.test", now=timezone.now())
     assert (row.bars[0].word, row.bars[4].word) == ("Yes", "Yes")
-
-
-def test_policies_near_their_end_are_renewed(alice, drain):
-    look_up(alice, "sts.test")
-    soon = timezone.now() + timedelta(hours=1)
-    StsPolicy.objects.update(expires_at=soon, fetched_at=soon - timedelta(days=7))
-    renewed = maintenance.refresh_policies(
-        config=DeliveryConfig.from_settings(), clock=SystemClock()
-    )
-    assert renewed == 1
-    assert StsPolicy.objects.get().expires_at > soon
 
 
 def test_a_sender_is_told_of_a_failure_exactly_once(alice, now):

@@ -13,20 +13,28 @@ from tests.fakes.certificates import Leaf
 Serve = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
-def http(body: bytes, *, status: str = "200 OK", headers: str = "") -> bytes:
+def http(
+    body: bytes, *, status: str = "200 OK", headers: str = "", media_type: str = "text/plain"
+) -> bytes:
     """Return a whole response."""
-    head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n"
+    kind = f"Content-Type: {media_type}\r\n" if media_type else ""
+    head = f"HTTP/1.1 {status}\r\n{kind}Content-Length: {len(body)}\r\n"
     return (head + headers + "Connection: close\r\n\r\n").encode() + body
 
 
 class PolicyServer:
-    """Answers every request with `response`; `requests` has their heads, `names` the SNI."""
+    """Answers every request with `response`; `requests` has their heads, `names` the SNI.
+
+    With a `pause` it sends one byte at a time, that many seconds apart. With an empty `response`
+    it never answers.
+    """
 
     def __init__(self, leaf: Leaf, directory: Path, response: bytes = b"") -> None:
         self.response = response
         self.requests: list[str] = []
         self.names: list[str | None] = []
         self.port = 0
+        self.pause = 0.0
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(leaf.write(directory / "policy.pem"))
         self._context.sni_callback = self._note_name
@@ -54,11 +62,18 @@ class PolicyServer:
         try:
             self.requests.append((await reader.readuntil(b"\r\n\r\n")).decode())
             if self.response:
-                writer.write(self.response)
-                await writer.drain()
+                await self._answer(writer)
             else:
                 await reader.read()
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.close()
+
+    async def _answer(self, writer: asyncio.StreamWriter) -> None:
+        if not self.pause:
+            writer.write(self.response)
+        for byte in self.response if self.pause else b"":
+            writer.write(bytes([byte]))
+            await asyncio.sleep(self.pause)
+        await writer.drain()

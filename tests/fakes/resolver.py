@@ -14,7 +14,8 @@ class FakeResolver:
     A name under one of the `secure` zones is signed; with `validates` off everything is
     `unchecked`. `failing` questions ("TLSA _25._tcp.mx.dane.test") get SERVFAIL, `silent` ones
     time out, and `bogus` ones SERVFAIL for reasons of DNSSEC. A name that has no record of any
-    type, and none below it, does not exist. `asked` has every question, in order.
+    type, and none below it, does not exist. `asked` has every question, in order, and `forgotten`
+    every one whose answer must not come from memory.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class FakeResolver:
         self.bogus = set(bogus)
         self.validates = validates
         self.asked: list[str] = []
+        self.forgotten: list[str] = []
 
     async def query(self, name: str, kind: str) -> Answer:
         question = f"{kind} {name}"
@@ -51,6 +53,9 @@ class FakeResolver:
                 detail="SERVFAIL; dnssec bogus: signature does not fit",
             )
         return self._answer(name, kind)
+
+    def forget(self, name: str, kind: str) -> None:
+        self.forgotten.append(f"{kind} {name}")
 
     async def close(self) -> None:
         """There is nothing on its way."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from delivery.agent.config import AgentConfig
 from delivery.agent.job import AttemptReport, Job, JobRecipient
 from delivery.policy.modes import Mode, Order
 from delivery.policy.outcome import Outcome
+from tests.fakes import policy_world
 from tests.fakes.certificates import Authority
 from tests.fakes.clock import FakeClock
 from tests.fakes.policies import MemoryPolicies
+from tests.fakes.policy_server import PolicyServer, http
 from tests.fakes.resolver import FakeResolver
 from tests.fakes.smtp_server import SmtpServer
 
@@ -110,3 +113,13 @@ async def net(tmp_path: Path):
 def outcomes_of(report: AttemptReport) -> list[Outcome]:
     """Return the outcomes in the order of the recipients."""
     return [result.outcome for result in report.results]
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[policy_world.PolicyWorld]:
+    """A domain that enforces a policy, for a day at a time."""
+    ca_file = tmp_path / "policy-ca.pem"
+    ca_file.write_bytes(policy_world.ROOT.pem)
+    leaf = policy_world.ROOT.leaf(policy_world.NAME)
+    async with PolicyServer(leaf, tmp_path, http(policy_world.policy())) as server:
+        yield policy_world.PolicyWorld(server, ca_file)

@@ -21,7 +21,9 @@ from delivery.policy.mtasts import (
     [
         (["v=STSv1; id=20261120T000000"], "20261120T000000"),
         (["v=STSv1;id=1;"], "1"),
-        (["v=STSv1 ; id=1 ; more=words here ;"], "1"),
+        (["v=STSv1 ; id=1 ; more=words_here ;"], "1"),
+        (["v=STSv1;id=" + "a" * 32], "a" * 32),
+        (["v=STSv1;later=1;id=2"], "2"),
         (["v=STSv1; id=first; id=second"], "first"),
         (["v=spf1 -all", "v=STSv1; id=1", "something else"], "1"),
         ([], None),
@@ -43,6 +45,13 @@ def test_record_announces_an_id(texts: list[str], policy_id: str | None):
         pytest.param(["v=STSv1; id=a-b"], id="id with a dash"),
         pytest.param(["v=STSv1; id=" + "a" * 33], id="id too long"),
         pytest.param(["v=STSv1; id=1; nonsense"], id="field without a value"),
+        pytest.param(["v=STSv1; id=1; more="], id="field with an empty value"),
+        pytest.param(["v=STSv1; id=1; more=words here"], id="value with a space"),
+        pytest.param(["v=STSv1; id=1; more=a=b"], id="value with an equals sign"),
+        pytest.param(["v=STSv1; id=1; -more=1"], id="field name that begins with a dash"),
+        pytest.param(["v=STSv1; id = 1"], id="spaces around the equals sign"),
+        pytest.param(["v=STSv1; ID=1"], id="id in capitals"),
+        pytest.param(["v=STSv1; id=ärger"], id="id beyond ASCII"),
     ],
 )
 def test_damaged_record_is_an_error(texts: list[str]):
@@ -91,6 +100,14 @@ def test_policy_is_read_leniently_where_the_rfc_is_lenient(text: str):
         pytest.param(ENFORCE.replace("*.sts", "*.*.sts"), id="two stars"),
         pytest.param(ENFORCE.replace("*.sts", "m*.sts"), id="star within a label"),
         pytest.param(ENFORCE + "a line without a colon\r\n", id="no colon"),
+        pytest.param(ENFORCE + "mx: \r\n", id="empty mx"),
+        pytest.param(ENFORCE + "mx: *\r\n", id="a star alone"),
+        pytest.param(ENFORCE + "mx: sts.*.test\r\n", id="star in the middle"),
+        pytest.param(ENFORCE + "mx: mx.sts.test:25\r\n", id="mx with a port"),
+        pytest.param(ENFORCE + f"mx: {'a' * 64}.test\r\n", id="label too long"),
+        pytest.param(ENFORCE.replace("86400", "-1"), id="max_age below nothing"),
+        pytest.param(ENFORCE.replace("max_age: 86400\r\n", ""), id="no max_age"),
+        pytest.param(ENFORCE.replace("version: STSv1\r\n", ""), id="no version"),
     ],
 )
 def test_damaged_policy_is_an_error(text: str):
@@ -106,6 +123,12 @@ def test_policy_of_mode_none_needs_no_hosts():
 def test_max_age_is_at_most_a_year():
     policy = parse_policy(ENFORCE.replace("86400", "9999999999"))
     assert policy.max_age == timedelta(seconds=31_557_600)
+
+
+@pytest.mark.parametrize("seconds", [0, 86_399, 31_557_600])
+def test_max_age_within_a_year_is_kept_as_it_is(seconds: int):
+    policy = parse_policy(ENFORCE.replace("86400", str(seconds)))
+    assert policy.max_age == timedelta(seconds=seconds)
 
 
 def test_u_labels_in_a_policy_become_a_labels():
@@ -124,6 +147,9 @@ def test_u_labels_in_a_policy_become_a_labels():
         ("a.mx.sts.test", "*.sts.test", False),
         ("mx.sts.test.evil.test", "*.sts.test", False),
         ("mxsts.test", "*.sts.test", False),
+        ("*.sts.test", "mx.sts.test", False),
+        ("mx.xn--bcher-kva.test", "*.XN--BCHER-KVA.test", True),
+        ("mx.xn--bcher-kva.test", "mx.xn--bcher-kvb.test", False),
         ("", "*.", False),
     ],
 )
