@@ -33,6 +33,7 @@ from delivery.agent.agent import Agent
 from delivery.agent.clock import Clock
 from delivery.agent.job import AttemptReport, Job, RecipientResult
 from delivery.config import DeliveryConfig
+from delivery.copies import Copy
 from delivery.models import Recipient
 from delivery.policies import DatabasePolicyStore
 from delivery.policy.outcome import Outcome, Result, Scope
@@ -280,7 +281,7 @@ _BROKEN = Outcome(
 )
 
 
-def _settle_here(taken: ledger.Claim, now: datetime) -> list[Recipient]:
+def _settle_here(taken: ledger.Claim, now: datetime) -> list[Copy]:
     """File local copies and settle those without content; return what must leave."""
     missing = [one for one in taken.recipients if one.message_id not in taken.contents]
     if missing:

@@ -6,21 +6,22 @@ Attempts are only added. The record is a fold over them, written in the same tra
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
-from django.db import connection
-
-from delivery import events, stored
+from delivery import bulk, events, stored
 from delivery.agent.job import AttemptReport, HostAttempt
-from delivery.models import Attempt, DomainEvidence, Recipient, RecipientAttempt, Source
+from delivery.copies import Copy
+from delivery.models import Attempt, AttemptOutcome, DomainEvidence, RecipientAttempt, Source
 from delivery.policy.facts import (
     CertificateFacts,
     DomainFacts,
     Starttls,
     StsMode,
+    TlsEvidence,
     proves_server,
 )
 from delivery.policy.modes import Mode
@@ -32,51 +33,60 @@ from delivery.policy.record import DomainRecord, Observation
 class _Entry:
     """One attempt on its way into the ledger."""
 
-    row: Attempt
+    pk: int
+    owner_id: int | None
+    message_id: int | None
+    mode: Mode
     attempt: HostAttempt
     facts: DomainFacts
 
 
 def add(
-    *, reports: Sequence[AttemptReport], recipients: Mapping[int, Recipient], now: datetime
-) -> None:
-    """Add what deliveries showed."""
-    entries: list[_Entry] = []
-    for report in reports:
-        message = recipients[report.job.recipients[0].key].message
-        entries += [
-            _Entry(
-                row=_row(attempt, report.facts, report.job.order.effective_mode, message.owner_id),
-                attempt=attempt,
-                facts=report.facts,
-            )
-            for attempt in report.attempts
-        ]
-        for entry in entries[-len(report.attempts) :] if report.attempts else []:
-            entry.row.message = message
-    _write(entries)
-    _link(entries, recipients)
-    stored.keep_facts([report.facts for report in reports], now=now)
-
-
-def add_probe(*, owner_id: int, facts: DomainFacts, attempts: Iterable[HostAttempt]) -> None:
-    """Add what a "Check now" showed."""
+    *, reports: Sequence[AttemptReport], copies: Mapping[int, Copy], now: datetime
+) -> dict[int, int]:
+    """Add what deliveries showed; return the attempt that decided about each copy."""
+    keys = iter(bulk.reserve_keys(Attempt, sum(len(report.attempts) for report in reports)))
     entries = [
-        _Entry(row=_row(attempt, facts, Mode.DEFAULT, owner_id), attempt=attempt, facts=facts)
-        for attempt in attempts
+        _Entry(
+            pk=next(keys),
+            owner_id=copy.owner_id,
+            message_id=copy.message_id,
+            mode=report.job.order.effective_mode,
+            attempt=attempt,
+            facts=report.facts,
+        )
+        for report in reports
+        for copy in [copies[report.job.recipients[0].key]]
+        for attempt in report.attempts
     ]
-    for entry in entries:
-        entry.row.source = Source.PROBE
-        entry.row.outcome = "probed"
-    _write(entries)
+    _write(entries, Source.DELIVERY)
+    stored.keep_facts([report.facts for report in reports], now=now)
+    return _link(entries, copies)
 
 
-def _write(entries: list[_Entry]) -> None:
-    Attempt.objects.bulk_create([entry.row for entry in entries])
+def add_probe(*, owner_id: int, facts: DomainFacts, attempts: Sequence[HostAttempt]) -> None:
+    """Add what a "Check now" showed."""
+    keys = bulk.reserve_keys(Attempt, len(attempts))
+    entries = [
+        _Entry(
+            pk=pk,
+            owner_id=owner_id,
+            message_id=None,
+            mode=Mode.DEFAULT,
+            attempt=attempt,
+            facts=facts,
+        )
+        for pk, attempt in zip(keys, attempts, strict=True)
+    ]
+    _write(entries, Source.PROBE)
+
+
+def _write(entries: list[_Entry], source: Source) -> None:
+    bulk.add(Attempt, [_row(entry, source) for entry in entries])
     by_domain: dict[tuple[int, str], list[_Entry]] = defaultdict(list)
     for entry in entries:
-        if entry.row.owner_id is not None:
-            by_domain[entry.row.owner_id, entry.row.domain].append(entry)
+        if entry.owner_id is not None:
+            by_domain[entry.owner_id, entry.facts.domain].append(entry)
     _fold(by_domain)
 
 
@@ -117,38 +127,47 @@ def observation(attempt: HostAttempt, facts: DomainFacts) -> Observation:
     )
 
 
-def _row(attempt: HostAttempt, facts: DomainFacts, mode: Mode, owner_id: int | None) -> Attempt:
-    tls = attempt.evidence.tls if attempt.evidence else None
-    outcome = attempt.outcome
-    return Attempt(
-        owner_id=owner_id,
-        at=attempt.started_at,
-        duration_ms=attempt.duration_ms,
-        domain=facts.domain,
-        mode=mode,
-        mx=attempt.host,
-        address=attempt.address or None,
-        starttls=tls.starttls if tls else Starttls.UNKNOWN,
-        tls_version=tls.version if tls else "",
-        cipher=tls.cipher if tls else "",
-        verified_by=sorted(tls.proofs) if tls else [],
-        certificate=_certificate(tls.certificate) if tls and tls.certificate else None,
-        mta_sts_mode="" if facts.sts.mode is StsMode.ABSENT else facts.sts.mode,
-        mta_sts_id=facts.sts.policy_id,
-        dnssec=facts.dnssec,
-        requiretls_offered=attempt.evidence.offers_requiretls if attempt.evidence else False,
-        requiretls_used=attempt.requiretls_used,
-        reason=(tls.reason if tls else outcome.reason) or outcome.reason,
-        detail=(tls.detail if tls else "") or outcome.private or outcome.public,
-        stopped_by=attempt.stopped_by,
-        scope=outcome.scope,
+def _row(entry: _Entry, source: Source) -> dict[str, Any]:
+    attempt, facts, outcome = entry.attempt, entry.facts, entry.attempt.outcome
+    evidence = attempt.evidence
+    tls = evidence.tls if evidence else _NOTHING_SHOWN
+    row = {
+        "id": entry.pk,
+        "uuid": uuid4(),
+        "owner_id": entry.owner_id,
+        "message_id": entry.message_id,
+        "source": source,
+        "at": attempt.started_at,
+        "duration_ms": attempt.duration_ms,
+        "domain": facts.domain,
+        "mode": entry.mode,
+        "mx": attempt.host,
+        "address": attempt.address or None,
+        "starttls": tls.starttls,
+        "tls_version": tls.version,
+        "cipher": tls.cipher,
+        "verified_by": sorted(tls.proofs),
+        "certificate": _certificate(tls.certificate) if tls.certificate else None,
+        "mta_sts_mode": "" if facts.sts.mode is StsMode.ABSENT else facts.sts.mode,
+        "mta_sts_id": facts.sts.policy_id,
+        "dnssec": facts.dnssec,
+        "requiretls_offered": evidence.offers_requiretls if evidence else False,
+        "requiretls_used": attempt.requiretls_used,
+        "reason": tls.reason or outcome.reason,
+        "detail": tls.detail or outcome.private or outcome.public,
+        "stopped_by": attempt.stopped_by,
+        "transcript": attempt.transcript,
         **_answer(outcome),
-        transcript=attempt.transcript,
-    )
+    }
+    return row if source is Source.DELIVERY else row | {"outcome": AttemptOutcome.PROBED}
+
+
+_NOTHING_SHOWN = TlsEvidence(starttls=Starttls.UNKNOWN)
 
 
 def _answer(outcome: Outcome) -> dict[str, Any]:
     return {
+        "scope": outcome.scope,
         "outcome": outcome.result.value,
         "code": outcome.code,
         "enhanced": outcome.enhanced,
@@ -166,26 +185,19 @@ def _certificate(facts: CertificateFacts) -> dict[str, Any]:
     }
 
 
-def _link(entries: list[_Entry], recipients: Mapping[int, Recipient]) -> None:
+def _link(entries: list[_Entry], copies: Mapping[int, Copy]) -> dict[int, int]:
     """Tie every decided copy to the attempt that decided it, with its own answer."""
-    RecipientAttempt.objects.bulk_create(
-        RecipientAttempt(
-            attempt=entry.row,
-            recipient_id=result.key,
-            scope=result.outcome.scope,
-            **_answer(result.outcome),
-        )
-        for entry in entries
-        for result in entry.attempt.results
-        if result.key in recipients
-    )
     decided = [
-        (entry.row.pk, result.key)
+        (entry.pk, result)
         for entry in entries
         for result in entry.attempt.results
-        if result.key in recipients
+        if result.key in copies
     ]
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "UPDATE delivery_recipient SET last_attempt_id = %s WHERE id = %s", decided
-        )
+    bulk.add(
+        RecipientAttempt,
+        [
+            {"attempt_id": attempt, "recipient_id": result.key, **_answer(result.outcome)}
+            for attempt, result in decided
+        ],
+    )
+    return {result.key: attempt for attempt, result in decided}

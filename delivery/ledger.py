@@ -1,25 +1,27 @@
 """Taking copies from the queue, and writing down how they ended.
 
 Copies are taken by one conditional UPDATE that gives them a lease; whoever writes an outcome
-must still hold that lease. Outcomes come first: evidence is written after them in a savepoint
-of its own, so that a failure to keep evidence never fails a delivery.
+must still hold that lease. Evidence is kept in a savepoint of its own, so that a failure to
+keep it never fails a delivery.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import F, Q
 
 from delivery import evidence, services, tasks
 from delivery.agent.job import AttemptReport, Job, JobRecipient, RecipientResult
+from delivery.copies import Copy, held_under
 from delivery.models import DUE_STATES, Content, Recipient, State
 from delivery.policy.modes import Mode, Order, PledgeKind, SenderPolicy
 from delivery.policy.outcome import Outcome, Result, Scope
@@ -34,7 +36,7 @@ class Claim:
     """Copies held under one lease, with the content of their messages."""
 
     lease: UUID
-    recipients: tuple[Recipient, ...]
+    recipients: tuple[Copy, ...]
     contents: dict[int, bytes]
 
 
@@ -44,22 +46,20 @@ def claim(*, limit: int, lease: UUID, now: datetime, lease_until: datetime) -> C
     Two workers never get the same copy: the UPDATE checks the state again when it writes.
     """
     with transaction.atomic():
-        due = list(Recipient.objects.due(now).values_list("pk", flat=True)[:limit])
+        due = list(
+            Recipient.objects.due(now)
+            .select_for_update(skip_locked=True, of=("self",))
+            .values_list("pk", "message_id", "domain")[:limit]
+        )
         if not due:
             return Claim(lease=lease, recipients=(), contents={})
-        _take(Q(pk__in=due), lease, lease_until)
-        taken = list(Recipient.objects.filter(lease=lease).values_list("message_id", "domain"))
-        if len(taken) >= limit:
-            messages, domains = {pair[0] for pair in taken}, {pair[1] for pair in taken}
-            _take(
-                Q(message__in=messages, domain__in=domains, next_attempt_at__lte=now),
-                lease,
-                lease_until,
-            )
-        recipients = tuple(
-            Recipient.objects.filter(lease=lease).select_related("message").order_by("id")
-        )
-    return Claim(lease=lease, recipients=recipients, contents=_contents(recipients))
+        keys, messages, domains = (set(column) for column in zip(*due, strict=True))
+        _take(Q(pk__in=keys), lease, lease_until)
+        if len(due) == limit:
+            companions = Q(message__in=messages, domain__in=domains, next_attempt_at__lte=now)
+            _take(companions, lease, lease_until)
+        copies = held_under(lease)
+    return Claim(lease=lease, recipients=copies, contents=_contents(copies))
 
 
 def _take(which: Q, lease: UUID, lease_until: datetime) -> None:
@@ -71,8 +71,8 @@ def _take(which: Q, lease: UUID, lease_until: datetime) -> None:
     )
 
 
-def _contents(recipients: Iterable[Recipient]) -> dict[int, bytes]:
-    rows = Content.objects.filter(message__in={one.message_id for one in recipients})
+def _contents(copies: Iterable[Copy]) -> dict[int, bytes]:
+    rows = Content.objects.filter(message__in={one.message_id for one in copies})
     return {pk: bytes(data) for pk, data in rows.values_list("message_id", "data")}
 
 
@@ -103,58 +103,73 @@ def _requeue(which: Q, now: datetime) -> int:
     )
 
 
-def jobs_from(claimed: Claim, recipients: Iterable[Recipient]) -> list[Job]:
+def jobs_from(claimed: Claim, copies: Iterable[Copy]) -> list[Job]:
     """Group copies into jobs: one message, one domain, one order."""
-    groups: dict[tuple[int, str, str, str], list[Recipient]] = defaultdict(list)
-    for one in recipients:
+    groups: dict[tuple[int, str, str, str], list[Copy]] = defaultdict(list)
+    for one in copies:
         groups[one.message_id, one.domain, one.mode, one.pledge].append(one)
     return [_job(group, claimed.contents[group[0].message_id]) for group in groups.values()]
 
 
-def _job(group: list[Recipient], content: bytes) -> Job:
+def _job(group: list[Copy], content: bytes) -> Job:
     first = group[0]
-    message = first.message
     return Job(
-        mail_from=message.mail_from,
+        mail_from=first.mail_from,
         domain=first.domain,
         recipients=tuple(JobRecipient(key=one.pk, address=one.address) for one in group),
         order=Order(
             mode=Mode(first.mode),
             pledge=PledgeKind(first.pledge) if first.pledge else None,
-            sender=SenderPolicy.from_json(message.sender_policy),
+            sender=SenderPolicy.from_json(first.sender_policy),
         ),
         content=content,
-        has_8bit=message.has_8bit,
-        needs_smtputf8=message.needs_smtputf8,
+        has_8bit=first.has_8bit,
+        needs_smtputf8=first.needs_smtputf8,
     )
 
 
 def record(
     *, claimed: Claim, reports: Sequence[AttemptReport], now: datetime, jitter: float
 ) -> int:
-    """Write down how the jobs of `reports` ended, then what they showed; return how many copies."""
+    """Write down what the jobs of `reports` showed and how they ended; return how many copies."""
     results = [result for report in reports for result in report.results]
-    rows = {one.pk: one for one in claimed.recipients}
     with transaction.atomic():
-        settled = settle(claimed=claimed, results=results, now=now, jitter=jitter)
-        try:
-            with transaction.atomic():
-                evidence.add(reports=reports, recipients=rows, now=now)
-        except DatabaseError:
-            logger.exception("evidence not kept", extra={"reports": len(reports)})
-    return settled
+        attempts = _kept_evidence(claimed, reports, now)
+        return settle(claimed=claimed, results=results, now=now, jitter=jitter, attempts=attempts)
+
+
+def _kept_evidence(
+    claimed: Claim, reports: Sequence[AttemptReport], now: datetime
+) -> dict[int, int]:
+    """Keep what the jobs showed, or log why not: an outcome is written down whatever happens here."""
+    copies = {one.pk: one for one in claimed.recipients}
+    try:
+        with transaction.atomic():
+            return evidence.add(reports=reports, copies=copies, now=now)
+    except Exception:
+        logger.exception("evidence not kept", extra={"reports": len(reports)})
+        return {}
 
 
 def settle(
-    *, claimed: Claim, results: Iterable[RecipientResult], now: datetime, jitter: float
+    *,
+    claimed: Claim,
+    results: Iterable[RecipientResult],
+    now: datetime,
+    jitter: float,
+    attempts: Mapping[int, int] = MappingProxyType({}),
 ) -> int:
-    """Write each copy's outcome, as long as the lease is still held; return how many were given."""
-    rows = {one.pk: one for one in claimed.recipients}
-    known = [(rows[result.key], result.outcome) for result in results if result.key in rows]
+    """Write each copy's outcome, as long as the lease is still held; return how many were given.
+
+    `attempts` names the attempt that decided about each copy.
+    """
+    copies = {one.pk: one for one in claimed.recipients}
+    known = [(copies[result.key], result.outcome) for result in results if result.key in copies]
     if not known:
         return 0
     changes = [
-        (*_columns(copy, outcome, now, jitter), copy.pk, claimed.lease) for copy, outcome in known
+        (*_columns(copy, outcome, now, jitter), attempts.get(copy.pk), copy.pk, claimed.lease)
+        for copy, outcome in known
     ]
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -176,23 +191,22 @@ _SETTLE = """
     UPDATE delivery_recipient
     SET state = %s, next_attempt_at = %s, settled_at = %s, code = %s, enhanced = %s,
         last_reply = %s, explanation = %s, reason = %s, notice_due = %s,
+        last_attempt_id = COALESCE(%s, last_attempt_id),
         lease = NULL, lease_until = NULL
     WHERE id = %s AND lease = %s AND state = 'sending'
 """
 
 
-def _columns(
-    recipient: Recipient, outcome: Outcome, now: datetime, jitter: float
-) -> tuple[Any, ...]:
+def _columns(copy: Copy, outcome: Outcome, now: datetime, jitter: float) -> tuple[Any, ...]:
     """Return the new columns of one copy, in the order of `_SETTLE`."""
     state, next_at = State.DELIVERED, None
     if outcome.result is Result.FAILED:
         state = State.FAILED
     elif outcome.result is Result.DEFERRED:
         next_at = next_attempt(
-            recipient.attempts_made,
+            copy.attempts_made,
             now=now,
-            expires_at=recipient.message.expires_at,
+            expires_at=copy.expires_at,
             jitter=jitter,
         )
         state = State.WAITING if next_at else State.FAILED
@@ -246,7 +260,7 @@ def expire(*, now: datetime) -> int:
     return failed
 
 
-def lost_content(recipients: Iterable[Recipient]) -> list[RecipientResult]:
+def lost_content(copies: Iterable[Copy]) -> list[RecipientResult]:
     """Return the outcome for copies whose bytes are gone: nothing can be sent any more."""
     outcome = Outcome(
         result=Result.FAILED,
@@ -255,4 +269,4 @@ def lost_content(recipients: Iterable[Recipient]) -> list[RecipientResult]:
         enhanced="5.3.0",
         public="The content of this message is no longer here.",
     )
-    return [RecipientResult(key=one.pk, outcome=outcome) for one in recipients]
+    return [RecipientResult(key=one.pk, outcome=outcome) for one in copies]

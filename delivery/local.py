@@ -15,6 +15,7 @@ from django.utils.module_loading import import_string
 
 from delivery import ledger
 from delivery.agent.job import RecipientResult
+from delivery.copies import Copy
 from delivery.models import Recipient
 from delivery.policy.outcome import Outcome
 
@@ -41,15 +42,15 @@ def local_domains(domains: set[str]) -> set[str]:
     return delivery().local_domains(domains) if domains else set()
 
 
-def deliver(*, claimed: ledger.Claim, recipients: list[Recipient], now: datetime) -> None:
+def deliver(*, claimed: ledger.Claim, recipients: list[Copy], now: datetime) -> None:
     """File the copies of `recipients` and settle them, one transaction a message."""
-    by_message: dict[int, list[Recipient]] = {}
+    by_message: dict[int, list[Copy]] = {}
     for one in recipients:
         by_message.setdefault(one.message_id, []).append(one)
     for message_id, copies in by_message.items():
         with transaction.atomic():
             outcomes = delivery().deliver(
-                mail_from=copies[0].message.mail_from,
+                mail_from=copies[0].mail_from,
                 addresses=[one.address for one in copies],
                 content=claimed.contents[message_id],
                 now=now,

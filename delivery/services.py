@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from delivery import events, tasks
 from delivery.models import (
@@ -189,9 +189,8 @@ def forget_content(message_ids: Iterable[int]) -> None:
 
     A failed copy keeps them until its sender has put it away, so that it can be tried again.
     """
-    Content.objects.filter(message_id__in=list(message_ids)).exclude(
-        message__recipients__in=Recipient.objects.keeping_content()
-    ).delete()
+    needed = Recipient.objects.keeping_content().filter(message=OuterRef("message_id"))
+    Content.objects.filter(~Exists(needed), message_id__in=list(message_ids)).delete()
 
 
 def send_now(*, message: OutboundMessage, now: datetime) -> int:

@@ -1,0 +1,39 @@
+"""Copies as a worker holds them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from delivery.models import Recipient, State
+
+
+class Copy(NamedTuple):
+    """One recipient's copy and what a delivery needs of its message; a snapshot, not a row."""
+
+    pk: int
+    message_id: int
+    owner_id: int | None
+    mail_from: str
+    address: str
+    domain: str
+    mode: str
+    pledge: str
+    attempts_made: int
+    expires_at: datetime
+    has_8bit: bool
+    needs_smtputf8: bool
+    sender_policy: dict[str, Any]
+
+
+_FROM_MESSAGE = frozenset(
+    {"owner_id", "mail_from", "expires_at", "has_8bit", "needs_smtputf8", "sender_policy"}
+)
+_COLUMNS = tuple(f"message__{name}" if name in _FROM_MESSAGE else name for name in Copy._fields)
+
+
+def held_under(lease: UUID) -> tuple[Copy, ...]:
+    """Return the copies that are being sent under `lease`."""
+    rows = Recipient.objects.filter(lease=lease, state=State.SENDING).order_by("id")
+    return tuple(map(Copy._make, rows.values_list(*_COLUMNS)))
