@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-GLANCE_SECONDS = 0.25
+GLANCE_SECONDS = 0.1
 """How often a busy drain looks for new work that nobody announced."""
 
 FLUSH_SECONDS = 0.05

@@ -197,3 +197,11 @@ def test_many_copies_settle_in_one_statement_each(alice, now):
     queued(*[f"a{number}@x.test" for number in range(50)], owner=alice, now=now)
     settled(claimed(now), ACCEPTED, now)
     assert set(Recipient.objects.values_list("state", flat=True)) == {State.DELIVERED}
+
+
+def test_a_bug_in_keeping_evidence_does_not_cost_the_outcome(alice, now, monkeypatch):
+    queued(owner=alice, now=now)
+    monkeypatch.setattr(evidence, "_row", lambda *_: {}["a bug"])
+    run(now)
+    assert Recipient.objects.get().state == State.DELIVERED
+    assert not Attempt.objects.exists()

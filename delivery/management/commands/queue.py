@@ -16,6 +16,7 @@ from delivery.config import DeliveryConfig
 from delivery.models import OPEN_STATES, Recipient, State
 from delivery.operations import ACTIONS, Filters
 from delivery.policy.modes import Mode
+from mailweb.lib import memory
 from mailweb.lib.console import columns, duration
 from mailweb.lib.errors import UserError
 
@@ -79,6 +80,7 @@ class Command(BaseCommand):
         return {**document, "history": history}, [*lines, "", *tries]
 
     def _run(self, options: dict[str, Any]) -> tuple[object, list[str]]:
+        memory.settle_in()
         while True:
             config, clock = DeliveryConfig.from_settings(), SystemClock()
             maintenance.sweep(now=clock.now())
