@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +13,9 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from accounts.posture.dkim import KEEP_RECORD_FOR, KeyState, record_for
+from accounts.posture.records import Record
+from delivery.dkim import Algorithm
 from delivery.policy.modes import BrokenTls, Mode, PledgeKind, SenderPolicy
 from mailweb.lib.choices import choices_of
 
@@ -72,6 +76,61 @@ class Domain(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class DkimKey(models.Model):
+    """A key that signs the mail of a domain. Its private half is sealed (accounts.dkim)."""
+
+    domain = models.ForeignKey(Domain, on_delete=models.PROTECT, related_name="dkim_keys")
+    selector = models.CharField(max_length=63)
+    algorithm = models.CharField(max_length=7, choices=choices_of(Algorithm))
+    public_key = models.BinaryField(help_text="As the record has it.")
+    sealed_key = models.BinaryField(help_text="The private key; empty once it signs no more.")
+    state = models.CharField(
+        max_length=9, choices=choices_of(KeyState), default=KeyState.PLANNED, db_index=True
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    activated_at = models.DateTimeField(null=True, blank=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
+    checked_at = models.DateTimeField(null=True, blank=True)
+    finding = models.CharField(max_length=200, blank=True, help_text="What DNS said then.")
+
+    class Meta:
+        ordering = ("domain__name", "-created_at", "-id")
+        verbose_name = "DKIM key"
+        constraints = [
+            models.UniqueConstraint(fields=["domain", "selector"], name="dkim_selector_once"),
+            models.UniqueConstraint(
+                fields=["domain", "algorithm"],
+                condition=models.Q(state=KeyState.ACTIVE),
+                name="dkim_one_active",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state__in=(KeyState.RETIRING, KeyState.GONE))
+                | models.Q(sealed_key=b""),
+                name="dkim_forgotten_after_use",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.selector} of {self.domain.name}"
+
+    @property
+    def record(self) -> Record:
+        """The record to publish."""
+        return record_for(
+            domain=self.domain.name,
+            selector=self.selector,
+            algorithm=Algorithm(self.algorithm),
+            public=bytes(self.public_key),
+        )
+
+    @property
+    def record_needed_until(self) -> datetime | None:
+        """Until when the record of a key that signs no more must stay; None for all others."""
+        if self.state != KeyState.RETIRING or self.retired_at is None:
+            return None
+        return self.retired_at + KEEP_RECORD_FOR
 
 
 class Address(models.Model):

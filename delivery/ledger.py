@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -19,7 +19,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import F, Q
 
-from delivery import evidence, services, tasks
+from delivery import evidence, services, signing, tasks
 from delivery.agent.job import AttemptReport, Job, JobRecipient, RecipientResult
 from delivery.copies import Copy, held_under
 from delivery.models import DUE_STATES, Content, Recipient, State
@@ -33,11 +33,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """Copies held under one lease, with the content of their messages."""
+    """Copies held under one lease, with the content of their messages and who signs it."""
 
     lease: UUID
     recipients: tuple[Copy, ...]
     contents: dict[int, bytes]
+    signers: dict[int, signing.MessageSigner] = field(default_factory=dict)
 
 
 def claim(*, limit: int, lease: UUID, now: datetime, lease_until: datetime) -> Claim:
@@ -59,7 +60,9 @@ def claim(*, limit: int, lease: UUID, now: datetime, lease_until: datetime) -> C
             companions = Q(message__in=messages, domain__in=domains, next_attempt_at__lte=now)
             _take(companions, lease, lease_until)
         copies = held_under(lease)
-    return Claim(lease=lease, recipients=copies, contents=_contents(copies))
+    contents = _contents(copies)
+    signers = signing.signers_of(contents, at=now)
+    return Claim(lease=lease, recipients=copies, contents=contents, signers=signers)
 
 
 def _take(which: Q, lease: UUID, lease_until: datetime) -> None:
@@ -108,10 +111,10 @@ def jobs_from(claimed: Claim, copies: Iterable[Copy]) -> list[Job]:
     groups: dict[tuple[int, str, str, str], list[Copy]] = defaultdict(list)
     for one in copies:
         groups[one.message_id, one.domain, one.mode, one.pledge].append(one)
-    return [_job(group, claimed.contents[group[0].message_id]) for group in groups.values()]
+    return [_job(group, claimed) for group in groups.values()]
 
 
-def _job(group: list[Copy], content: bytes) -> Job:
+def _job(group: list[Copy], claimed: Claim) -> Job:
     first = group[0]
     return Job(
         mail_from=first.mail_from,
@@ -122,9 +125,10 @@ def _job(group: list[Copy], content: bytes) -> Job:
             pledge=PledgeKind(first.pledge) if first.pledge else None,
             sender=SenderPolicy.from_json(first.sender_policy),
         ),
-        content=content,
+        content=claimed.contents[first.message_id],
         has_8bit=first.has_8bit,
         needs_smtputf8=first.needs_smtputf8,
+        sign=claimed.signers.get(first.message_id),
     )
 
 

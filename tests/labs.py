@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from delivery.lab.world import Lab
 
 
 @contextmanager
-def running_lab(*profiles: str, pace: float = 0.01) -> Iterator[Lab]:
+def running_lab(
+    *profiles: str, pace: float = 0.01, records: Iterable[tuple[str, str]] = ()
+) -> Iterator[Lab]:
     """Run a lab with these profiles (none: all) until the block ends."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -20,7 +22,7 @@ def running_lab(*profiles: str, pace: float = 0.01) -> Iterator[Lab]:
     def on_loop(coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, loop).result(30)
 
-    lab = Lab(profiles=profiles, pace=pace)
+    lab = Lab(profiles=profiles, pace=pace, records=records)
     on_loop(lab.__aenter__())
     try:
         yield lab

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from delivery.dkim import character_strings
+
+Judge = Callable[[Sequence[str]], tuple[bool, str]]
+"""The values found at a record's name in; whether they will do, and a sentence, out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,9 +22,23 @@ class Record:
     mark: str
     """What every record of this purpose starts with; its value, where the whole value counts."""
 
+    judge: Judge | None = field(default=None, compare=False, repr=False)
+    """Decides instead, where it takes more than a look at the mark."""
+
+    @property
+    def strings(self) -> tuple[str, ...]:
+        """The pieces that a TXT record is published in: DNS takes at most 255 octets in each."""
+        return tuple(character_strings(self.value))
+
+    @property
+    def data(self) -> str:
+        """The value as a zone file has it."""
+        if self.kind != "TXT":
+            return self.value
+        return " ".join(f'"{each}"' for each in self.strings)
+
     def __str__(self) -> str:
-        value = f'"{self.value}"' if self.kind == "TXT" else self.value
-        return f"{self.name}. {self.kind} {value}"
+        return f"{self.name}. {self.kind} {self.data}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +54,11 @@ Lookup = Callable[[str, str], Sequence[str]]
 """Name and type in, values out; nothing found is an empty answer."""
 
 
-def records_for(domain: str, *, hostname: str) -> tuple[Record, ...]:
-    """Return what `domain` should publish so that `hostname` handles its mail."""
+def records_for(domain: str, *, hostname: str, keys: Sequence[Record] = ()) -> tuple[Record, ...]:
+    """Return what `domain` should publish so that `hostname` handles its mail.
+
+    `keys` are the records of the keys that sign it, as `posture.dkim.record_for` makes them.
+    """
     mx = f"10 {hostname}."
     return (
         Record(
@@ -53,6 +75,7 @@ def records_for(domain: str, *, hostname: str) -> tuple[Record, ...]:
             mark="v=spf1",
             why="Only this server sends for the domain (SPF, RFC 7208).",
         ),
+        *keys,
         Record(
             name=f"_dmarc.{domain}",
             kind="TXT",
@@ -76,6 +99,10 @@ def check(records: Sequence[Record], look_up: Lookup) -> list[Verdict]:
 
 
 def _verdict(record: Record, found: Sequence[str]) -> Verdict:
+    if record.judge is not None:
+        will_do, sentence = record.judge(found)
+        remedy = "" if will_do else f" Publish: {record}"
+        return Verdict(record=record, will_do=will_do, sentence=sentence + remedy)
     fitting = [value for value in found if _fits(record, value)]
     if not fitting:
         return Verdict(record=record, will_do=False, sentence=f"Missing. Publish: {record}")

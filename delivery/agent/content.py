@@ -1,4 +1,8 @@
-"""A message's content as it goes on the wire: the header that is added, and seven-bit forms."""
+"""A message's content as it goes on the wire: the header that is added, and seven-bit forms.
+
+Signatures come last, over the octets that are sent: after the header was added and after eight bits
+were hidden. Dots are doubled and undone on the way (RFC 5321 §4.5.2); signatures don't see that.
+"""
 
 from __future__ import annotations
 
@@ -32,17 +36,26 @@ class Content:
         if job.order.effective_mode is Mode.OPTIONAL and not has_header(data, b"tls-required"):
             # RFC 8689 §3: asks every later server, too, not to let TLS stop this message.
             data = TLS_OPTIONAL + data
-        self.data = data
+        self._sign = job.sign
+        self._unsigned = data
         self.has_8bit = not data.isascii()
 
     @cached_property
+    def data(self) -> bytes:
+        """The message, signed if it can be."""
+        return self._signed(self._unsigned)
+
+    @cached_property
     def seven_bit(self) -> bytes:
-        """The same message for servers without 8BITMIME.
+        """The same message for servers without 8BITMIME, with a signature of its own.
 
         Raises:
             CannotDowngradeError: it has eight bits where no encoding can hide them.
         """
-        return downgraded(self.data) if self.has_8bit else self.data
+        return self._signed(downgraded(self._unsigned)) if self.has_8bit else self.data
+
+    def _signed(self, data: bytes) -> bytes:
+        return self._sign(data) + data if self._sign else data
 
 
 def has_header(data: bytes, name: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,7 +24,8 @@ class JobRecipient:
 class Job:
     """One message for the recipients of one domain who share one order.
 
-    `content` is the message with CRLF line endings, ready to send but for dot-stuffing.
+    `content` is the message with CRLF line endings, ready to send but for dot-stuffing. `sign`
+    returns the signature fields to put in front of what really goes out; None leaves it unsigned.
     """
 
     mail_from: str
@@ -33,6 +35,7 @@ class Job:
     content: bytes
     has_8bit: bool = False
     needs_smtputf8: bool = False
+    sign: Callable[[bytes], bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

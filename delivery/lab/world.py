@@ -22,7 +22,7 @@ from delivery.lab.policy_host import PolicyHost, Site, request_factory
 from delivery.lab.profiles import PROFILES
 from delivery.lab.smtp_host import Session, SmtpHost
 from delivery.lab.tls import server_context
-from delivery.lab.zones import Zone, Zones
+from delivery.lab.zones import Zone, Zones, txt_line
 
 if TYPE_CHECKING:
     import ssl
@@ -69,7 +69,8 @@ class Lab:
     """The lab; every port is free at start unless given. Use it as an async context manager.
 
     `mail_dir` also keeps accepted mail as files, `discards` keeps none at all. `pace`
-    multiplies the seconds that slow hosts and slow name servers take.
+    multiplies the seconds that slow hosts and slow name servers take. `records` are TXT records
+    to publish beside the lab's own, as name and text; only names under `.test` that no profile has.
     """
 
     def __init__(
@@ -82,7 +83,9 @@ class Lab:
         mail_dir: Path | None = None,
         discards: bool = False,
         pace: float = 1.0,
+        records: Iterable[tuple[str, str]] = (),
     ) -> None:
+        self._records = tuple(records)
         self.profiles = tuple(PROFILES[name] for name in (tuple(profiles) or PROFILES))
         self.accepted = Mailbox(mail_dir)
         self.hosts: list[SmtpHost] = []
@@ -299,13 +302,21 @@ class Lab:
                 for profile in self.profiles
                 if profile.signing is not None
             ],
-            test_lines=tuple(
-                line
-                for profile in self.profiles
-                for line in self._lines(profile, profile.parent_records)
+            test_lines=(
+                *(
+                    line
+                    for profile in self.profiles
+                    for line in self._lines(profile, profile.parent_records)
+                ),
+                *(txt_line(name, text) for name, text in self._records if self._is_ours(name)),
             ),
             now=now,
         )
+
+    def _is_ours(self, name: str) -> bool:
+        """Whether the zone `test` itself can have a record at `name`."""
+        delegated = tuple(f".{each.origin}".rstrip(".") for each in self.profiles)
+        return name.endswith(".test") and not name.endswith(delegated)
 
     def _lines(self, profile: Profile, records: Iterable[str]) -> tuple[str, ...]:
         words = self._words(profile)

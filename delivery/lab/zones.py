@@ -152,6 +152,12 @@ class Zone:
         return max(other for other in self._names_with_nsec if other <= name)
 
 
+def txt_line(name: str, text: str) -> str:
+    """Return a line of the zone `test` with a TXT record, whose strings DNS keeps short."""
+    strings = (text[start : start + 255] for start in range(0, len(text), 255))
+    return f"{name.removesuffix('.test')} TXT " + " ".join(f'"{each}"' for each in strings)
+
+
 def _split(lines: Iterable[str]) -> Iterable[tuple[str, str, str]]:
     return (line.partition(" ") for line in lines)
 

@@ -3,19 +3,27 @@ from __future__ import annotations
 import email
 import email.message
 import email.policy
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
 from delivery.agent.content import CannotDowngradeError, Content, downgraded, has_header
 from delivery.agent.job import Job
 from delivery.policy.modes import Mode, Order, PledgeKind
+from tests.unit.dkim.oracle import BOTH, verified
 
+Sign = Callable[[bytes], bytes] | None
 PLAIN = b"From: alice@mailweb.test\r\nSubject: x\r\n\r\nhi\r\n"
 
 
-def content(data: bytes, mode: Mode = Mode.DEFAULT, pledge: PledgeKind | None = None) -> Content:
+def content(
+    data: bytes, mode: Mode = Mode.DEFAULT, pledge: PledgeKind | None = None, sign: Sign = None
+) -> Content:
     order = Order(mode=mode, pledge=pledge)
-    return Content(Job(mail_from="", domain="d.test", recipients=(), order=order, content=data))
+    return Content(
+        Job(mail_from="", domain="d.test", recipients=(), order=order, content=data, sign=sign)
+    )
 
 
 def text_part(text: str, charset: str = "utf-8") -> bytes:
@@ -152,3 +160,54 @@ def test_forwarded_message_is_encoded_within():
 def test_content_that_would_be_damaged_is_not_encoded(data: bytes, words: str):
     with pytest.raises(CannotDowngradeError, match=words):
         downgraded(data)
+
+
+class Signing:
+    """Signs, and remembers what."""
+
+    def __init__(self) -> None:
+        self.signed: list[bytes] = []
+
+    def __call__(self, data: bytes) -> bytes:
+        self.signed.append(data)
+        return BOTH.signatures(data, at=datetime(2026, 11, 20, tzinfo=UTC))
+
+
+EIGHT_BIT = b"From: alice@mailweb.test\r\nMIME-Version: 1.0\r\n" + text_part("Grüße\r\n.\r\n")
+
+
+def test_the_octets_that_are_sent_are_the_octets_that_are_signed():
+    made = content(EIGHT_BIT, sign=Signing())
+    assert made.data.endswith(EIGHT_BIT)
+    assert made.seven_bit.isascii()
+    assert verified(made.data) == verified(made.seven_bit) == [True, True]
+
+
+def test_each_form_is_signed_once_and_only_if_it_is_needed():
+    signing = Signing()
+    made = content(EIGHT_BIT, sign=signing)
+    assert signing.signed == []
+    assert made.seven_bit is made.seven_bit
+    assert signing.signed == [downgraded(EIGHT_BIT)]
+    assert made.data is made.data
+    assert signing.signed == [downgraded(EIGHT_BIT), EIGHT_BIT]
+
+
+def test_seven_bit_content_is_signed_once_for_both_kinds_of_servers():
+    signing = Signing()
+    made = content(PLAIN, sign=signing)
+    assert made.seven_bit is made.data
+    assert signing.signed == [PLAIN]
+
+
+def test_the_header_that_is_added_is_signed():
+    made = content(PLAIN, Mode.OPTIONAL, sign=Signing())
+    assert b"TLS-Required: No\r\nFrom:" in made.data
+    assert verified(made.data) == [True, True]
+    assert verified(made.data.replace(b"TLS-Required: No\r\n", b"")) == [False, False]
+
+
+def test_our_own_signature_does_not_keep_eight_bits_from_being_hidden():
+    made = content(EIGHT_BIT, sign=Signing())
+    assert made.data.startswith(b"DKIM-Signature:")
+    assert made.seven_bit.isascii()
