@@ -75,9 +75,10 @@ class Net:
         return self._agent
 
     async def leave(self) -> None:
-        """Close what the agent still holds open."""
+        """Close what the agent still holds open; the next message has an agent of its own."""
         if self._agent is not None:
             await self._agent.__aexit__(None, None, None)
+            self._agent = None
 
     async def send(
         self,
