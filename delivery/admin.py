@@ -19,6 +19,7 @@ from delivery.models import (
     DomainEvidence,
     DomainLookup,
     OutboundMessage,
+    PublishedPolicy,
     Recipient,
     RecipientAttempt,
     StsPolicy,
@@ -232,4 +233,13 @@ class StsPolicyAdmin(_ReadOnly):
 
     list_display = ("domain", "mode", "policy_id", "fetched_at", "expires_at", "reason")
     list_filter = ("mode", "reason")
+    search_fields = ("domain",)
+
+
+@admin.register(PublishedPolicy)
+class PublishedPolicyAdmin(_ReadOnly):
+    """What domains published, from the first to the last time it was seen."""
+
+    list_display = ("domain", "kind", "host", "mode", "first_seen_at", "last_seen_at", "gone_at")
+    list_filter = ("kind", "mode")
     search_fields = ("domain",)

@@ -15,6 +15,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from delivery.lookup_models import DomainLookup as DomainLookup
+from delivery.lookup_models import PublishedPolicy as PublishedPolicy
+from delivery.lookup_models import StsPolicy as StsPolicy
 from delivery.policy.facts import Dnssec, Starttls, StsMode
 from delivery.policy.modes import Mode, PledgeKind
 from delivery.policy.outcome import Scope
@@ -330,45 +333,6 @@ class DomainEvidence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.domain} as seen by {self.owner_id}"
-
-
-class DomainLookup(models.Model):
-    """The latest look-up of a domain (MX, DNSSEC, MTA-STS, DANE), shared by all accounts."""
-
-    domain = models.CharField(max_length=253, unique=True)
-    facts = models.JSONField(default=dict, blank=True, help_text="A stored DomainFacts.")
-    started_at = models.DateTimeField(help_text="When the latest look-up began.")
-    looked_up_at = models.DateTimeField(null=True, blank=True)
-    expires_at = models.DateTimeField(null=True, blank=True, db_index=True)
-
-    class Meta:
-        ordering = ("domain",)
-
-    def __str__(self) -> str:
-        return f"look-up of {self.domain}"
-
-
-class StsPolicy(models.Model):
-    """The MTA-STS policy held for a domain (RFC 8461 §3.3), or the pause after a failed fetch."""
-
-    domain = models.CharField(max_length=253, unique=True)
-    policy_id = models.CharField(max_length=32, blank=True)
-    mode = models.CharField(max_length=8, choices=choices_of(StsMode))
-    mx = models.JSONField(default=list, blank=True)
-    text = models.TextField(blank=True)
-    fetched_at = models.DateTimeField()
-    expires_at = models.DateTimeField(db_index=True)
-    retry_at = models.DateTimeField(null=True, blank=True, help_text="No fetch before this.")
-    reason = models.CharField(max_length=40, choices=choices_of(Reason), blank=True)
-    detail = models.TextField(blank=True)
-
-    class Meta:
-        ordering = ("domain",)
-        verbose_name = "MTA-STS policy"
-        verbose_name_plural = "MTA-STS policies"
-
-    def __str__(self) -> str:
-        return f"{self.domain}: {self.mode}"
 
 
 class ProbeRequest(models.Model):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from asgiref.sync import sync_to_async
+from django.db import transaction
 
+from delivery import published
 from delivery.agent.policy_fetch import StoredPolicy
 from delivery.models import StsPolicy
 from delivery.policy.facts import StsMode
@@ -45,6 +47,13 @@ def _get(domain: str) -> StoredPolicy | None:
 
 
 def _put(policy: StoredPolicy) -> None:
+    with transaction.atomic():
+        _keep(policy)
+        if policy.text and policy.retry_at is None:
+            published.note_policy(policy)
+
+
+def _keep(policy: StoredPolicy) -> None:
     StsPolicy.objects.update_or_create(
         domain=policy.domain,
         defaults={

@@ -7,6 +7,7 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
+from delivery import published
 from delivery.models import DomainEvidence, DomainLookup
 from delivery.policy.facts import (
     DnsFailure,
@@ -145,6 +146,7 @@ def _host_from(stored: dict[str, Any]) -> HostFacts:
 def keep_facts(facts: Iterable[DomainFacts], *, now: datetime) -> None:
     """Keep the latest facts of each domain; what is incomplete or failed is asked again sooner."""
     latest = {one.domain: one for one in facts}
+    published.note_facts(latest.values(), now=now)
     DomainLookup.objects.bulk_create(
         [_lookup(one, now) for one in latest.values()],
         update_conflicts=True,

@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from accounts.dashboard import clock
+from accounts.dashboard.earlier import History
 from accounts.dashboard.matrix import STAGES, ServerRow, matrix
-from accounts.dashboard.published import Policy, published
+from accounts.dashboard.published import Policy, earlier, published
 from accounts.dashboard.sentences import Lede, about_domain
 from accounts.dashboard.timeline import Event, timeline
 from accounts.names import display_domain
 from delivery.models import Attempt, ProbeRequest, StsPolicy
-from delivery.selectors import domain_attempts, domain_views, row_of
+from delivery.selectors import domain_attempts, domain_views, published_history, row_of
 
 if TYPE_CHECKING:
     from delivery.policy.words import LedgerRow
@@ -39,15 +40,20 @@ class DomainPage:
     attempts: int
     is_cut: bool
     policies: tuple[Policy, ...]
+    earlier: tuple[Policy, ...]
 
 
 def domain_page(*, owner_id: int, domain: str, all_attempts: bool, now: datetime) -> DomainPage:
-    """Return what the account knows about the domain: six queries."""
+    """Return what the account knows about the domain: seven queries."""
     view = domain_views(owner_id=owner_id, domains=[domain], now=now)[domain]
     limit = MOST_ATTEMPTS if all_attempts else ATTEMPTS_SHOWN
     attempts = domain_attempts(owner_id=owner_id, domain=domain, limit=limit)
     total = Attempt.objects.filter(owner_id=owner_id, domain=domain).count()
     policy = StsPolicy.objects.filter(domain=domain).first()
+    history = History(
+        rows=published_history(domain),
+        known_since=view.record.first_seen_at if view.record else None,
+    )
     return DomainPage(
         domain=domain,
         name=display_domain(domain),
@@ -66,7 +72,8 @@ def domain_page(*, owner_id: int, domain: str, all_attempts: bool, now: datetime
         events=timeline(attempts, now),
         attempts=total,
         is_cut=total > len(attempts),
-        policies=published(domain, view.facts, policy, attempts, now),
+        policies=published(view.facts, policy, attempts, now, history),
+        earlier=earlier(history, now),
     )
 
 

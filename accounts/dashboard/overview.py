@@ -17,6 +17,7 @@ from delivery.policy.facts import Dnssec, Proof
 from delivery.policy.modes import Mode
 from delivery.policy.record import Seen
 from delivery.policy.words import day
+from delivery.selectors import lost_policies, weakened_domains
 
 WEEKS_DRAWN = 20
 WEEKS_COUNTED = 5
@@ -28,6 +29,7 @@ NEEDS_ATTENTION = (
     | Q(starttls_state=Seen.FAILED)
     | Q(starttls_state=Seen.NO, starttls_was_yes=True)
     | Q(starttls_state=Seen.YES, requiretls_state=Seen.NO, requiretls_was_yes=True)
+    | weakened_domains()
 )
 IN_THE_CLEAR = Q(starttls_state=Seen.NO)
 NEVER_SEEN = Q(starttls_state=Seen.UNKNOWN)
@@ -220,12 +222,18 @@ def _more(levels: tuple[LevelRow, ...], domains: int, weeks: list[date], now: da
 
 def _alerts(owner_id: int, now: datetime) -> tuple[AlertRow, ...]:
     rows = DomainEvidence.objects.filter(NEEDS_ATTENTION, owner_id=owner_id)
-    found = []
-    for row in rows.order_by("-last_seen_at", "domain")[:ALERTS_SHOWN]:
-        alert = sentences.alert(row.domain, stored.record_from(row), now)
-        if alert is not None:
-            found.append(AlertRow(domain=row.domain, alert=alert))
-    return tuple(found)
+    shown = list(rows.order_by("-last_seen_at", "domain")[:ALERTS_SHOWN])
+    alerts = {
+        row.domain: sentences.alert(row.domain, stored.record_from(row), now) for row in shown
+    }
+    quiet = [row for row in shown if alerts[row.domain] is None]
+    lost = lost_policies([row.domain for row in quiet]) if quiet else {}
+    for row in quiet:
+        if row.domain in lost:
+            alerts[row.domain] = sentences.policy_alert(
+                row.domain, lost[row.domain], row.first_seen_at, now
+            )
+    return tuple(AlertRow(domain=domain, alert=alert) for domain, alert in alerts.items() if alert)
 
 
 def _requiretls(counts: dict[str, int]) -> RequiretlsCensus:

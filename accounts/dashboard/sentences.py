@@ -7,6 +7,7 @@ from datetime import datetime
 
 from accounts.dashboard.clock import counted, in_words, since
 from delivery.policy.facts import DnsFailure, DomainFacts
+from delivery.policy.published import LostPolicy, PolicyKind
 from delivery.policy.record import DomainRecord, Mechanism, Seen, Track
 from delivery.policy.verdict import FORGOTTEN_AFTER
 from delivery.policy.words import ago, day
@@ -252,6 +253,23 @@ def alert(domain: str, record: DomainRecord, now: datetime) -> Alert | None:
         return Alert(title=title, text=text, shape=shape, since=since(began, now))
     return None
 
+
+def policy_alert(
+    domain: str, lost: LostPolicy, known_since: datetime | None, now: datetime
+) -> Alert:
+    """Return that a domain gave up DANE or enforcement; no dates from before it was known here."""
+    title, had = _GIVEN_UP[lost.kind]
+    if known_since is None or lost.last_seen_at < known_since:
+        return Alert(title=f"{domain} {title}", text=f"It {had} before.", shape="lost", since="")
+    first, last = day(max(lost.first_seen_at, known_since), now), day(lost.last_seen_at, now)
+    text = f"It {had} from {first} to {last}." if first != last else f"It {had} on {first}."
+    return Alert(title=f"{domain} {title}", text=text, shape="lost", since=since(lost.gone_at, now))
+
+
+_GIVEN_UP = {
+    PolicyKind.TLSA: ("stopped publishing DANE records", "had usable ones"),
+    PolicyKind.MTA_STS: ("no longer enforces its MTA-STS policy", "was enforced"),
+}
 
 Found = tuple[str, str, str, datetime | None]
 

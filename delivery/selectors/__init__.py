@@ -29,6 +29,11 @@ from delivery.selectors.outlook import (
     Outlook,
     outlook,
 )
+from delivery.selectors.published import (
+    lost_policies,
+    published_history,
+    weakened_domains,
+)
 from delivery.selectors.queue import (
     copy_document,
     queue_document,
@@ -65,11 +70,13 @@ __all__ = [
     "domain_views",
     "domains_of",
     "ledger_row",
+    "lost_policies",
     "outbox",
     "outbox_counts",
     "outcomes_since",
     "outlook",
     "policy_facts",
+    "published_history",
     "queue_document",
     "queue_stats",
     "receipt",
@@ -77,5 +84,6 @@ __all__ = [
     "row_of",
     "rows_for",
     "way_of",
+    "weakened_domains",
     "with_messages",
 ]

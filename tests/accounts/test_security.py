@@ -281,6 +281,6 @@ def test_the_page_of_a_domain_costs_few_queries(as_alice, alice, seen, django_as
     make_facts("dane.test", timezone.now())
     for _ in range(10):
         make_session(alice, "dane.test", timezone.now(), proofs=[Proof.DANE_EE])
-    with django_assert_num_queries(9):  # who asks (2), the gate, and six
+    with django_assert_num_queries(10):  # who asks (2), the gate, and seven
         evidence = part(as_alice, "/security/dane.test/", "evidence")
     assert evidence.startswith('<div class="stack" id="evidence" data-domain="dane.test"')

@@ -27,12 +27,12 @@ FACTS = DomainFacts(domain="far.test", looked_up_at=NOW, dnssec=Dnssec.SECURE, h
 
 
 def test_before_the_first_look_up_nothing_is_claimed():
-    assert published("far.test", None, None, [], NOW) == ()
+    assert published(None, None, [], NOW) == ()
 
 
 def test_parts_that_have_not_arrived_are_left_out():
     facts = replace(FACTS, parts=frozenset({Part.MX}))
-    assert [each.name for each in published("far.test", facts, None, [], NOW)] == ["DNSSEC"]
+    assert [each.name for each in published(facts, None, [], NOW)] == ["DNSSEC"]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_parts_that_have_not_arrived_are_left_out():
     ],
 )
 def test_the_mta_sts_policy_is_told_in_one_word(sts, tag, kind):
-    policy = published("far.test", replace(FACTS, sts=sts), None, [], NOW)[0]
+    policy = published(replace(FACTS, sts=sts), None, [], NOW)[0]
     assert (policy.name, policy.tag, policy.kind) == ("MTA-STS", tag, kind)
 
 
@@ -57,11 +57,41 @@ def test_an_enforced_policy_names_its_servers_and_shows_its_text():
     sts = StsFacts(
         mode=StsMode.ENFORCE, policy_id="7", mx=("*.far.test",), expires_at=NOW + timedelta(days=9)
     )
-    row = StsPolicy(domain="far.test", text="version: STSv1")
-    policy = published("far.test", replace(FACTS, sts=sts), row, [], NOW)[0]
+    row = policy_row(mode="enforce", text="version: STSv1")
+    policy = published(replace(FACTS, sts=sts), row, [], NOW)[0]
     assert policy.records == ("mx: *.far.test",)
     assert policy.body == "version: STSv1"
-    assert policy.when == "policy 7, looked up today 12:00, good until 29 November"
+    assert policy.when == "policy 7, 1 server named, looked up today 12:00, good until 29 November"
+    assert policy.kind == "yes"
+
+
+def policy_row(*, lasts=timedelta(days=9), **columns):
+    return StsPolicy(
+        domain="far.test", fetched_at=NOW, expires_at=NOW + lasts, policy_id="7", **columns
+    )
+
+
+@pytest.mark.parametrize(
+    ("lasts", "told"),
+    [
+        (timedelta(days=1), ""),
+        (timedelta(hours=23), "It lasts for 23 hours only, so it protects little. "),
+        (timedelta(hours=1), "It lasts for 1 hour only, so it protects little. "),
+        (timedelta(minutes=5), "It lasts for minutes only, so it protects little. "),
+    ],
+)
+def test_a_policy_that_lasts_for_less_than_a_day_is_called_weak(lasts, told):
+    sts = StsFacts(mode=StsMode.ENFORCE, policy_id="7", mx=("mx1.far.test",))
+    row = policy_row(mode="enforce", lasts=lasts)
+    policy = published(replace(FACTS, sts=sts), row, [], NOW)[0]
+    assert policy.text == f"{told}Mail goes only to the servers it names:"
+    assert policy.kind == ("warn" if told else "yes")
+
+
+def test_the_pause_after_a_failed_fetch_says_nothing_about_how_long_a_policy_lasts():
+    sts = StsFacts(mode=StsMode.ENFORCE, policy_id="7", mx=("mx1.far.test",))
+    row = policy_row(mode="error", lasts=timedelta(minutes=5))
+    assert published(replace(FACTS, sts=sts), row, [], NOW)[0].kind == "yes"
 
 
 @pytest.mark.parametrize(
@@ -78,7 +108,7 @@ def test_tlsa_records_are_held_against_the_last_session(proofs, tag, kind):
         if proofs is None
         else [Attempt(mx="mx1.far.test", tls_version="TLSv1.3", verified_by=proofs)]
     )
-    policy = published("far.test", FACTS, None, attempts, NOW)[-1]
+    policy = published(FACTS, None, attempts, NOW)[-1]
     assert (policy.tag, policy.kind) == (tag, kind)
     assert policy.records == ("3 1 1 00010203…1c1d1e1f",)
     assert policy.body == str(RECORD)
@@ -86,7 +116,7 @@ def test_tlsa_records_are_held_against_the_last_session(proofs, tag, kind):
 
 def test_hosts_with_the_same_records_are_told_together():
     hosts = [replace(HOST, name=f"mx{number}.far.test") for number in (1, 2, 3)]
-    rows = published("far.test", replace(FACTS, hosts=tuple(hosts)), None, [], NOW)
+    rows = published(replace(FACTS, hosts=tuple(hosts)), None, [], NOW)
     assert [row.text for row in rows if row.name == "TLSA"] == [
         "For mx1.far.test, mx2.far.test and mx3.far.test:"
     ]
@@ -95,6 +125,6 @@ def test_hosts_with_the_same_records_are_told_together():
 @pytest.mark.parametrize("state", list(TlsaState))
 def test_every_state_of_tlsa_has_its_words(state):
     host = replace(HOST, tlsa_state=state, tlsa=())
-    policy = published("far.test", replace(FACTS, hosts=(host,)), None, [], NOW)[-1]
+    policy = published(replace(FACTS, hosts=(host,)), None, [], NOW)[-1]
     assert policy.tag
     assert policy.text.endswith("mx1.far.test.")
