@@ -15,7 +15,8 @@ demanded of a session is decided in `delivery.policy`, the order of the dialogue
     policy_fetch, policy_host   MTA-STS: which policy holds, and how one is fetched
     dialer, wire, tls, roots    one connection: time-outs, TLS, what the certificate proves
     session, transaction        the SMTP dialogue, and what its replies mean
-    pool, deliver, probe        sessions for several messages; a whole job; a visit
+    fair, turns, slots, health  who may have a session now, and which host is left alone
+    pool, route, deliver, probe sessions for several messages; their order; a whole job; a visit
     second_try                  the same job again, if a newer MTA-STS policy turns up
 """
 

@@ -14,6 +14,7 @@ from delivery.agent.clock import Clock
 from delivery.agent.config import AgentConfig
 from delivery.agent.deliver import deliver
 from delivery.agent.dialer import Dialer
+from delivery.agent.health import Health
 from delivery.agent.job import AttemptReport, Job, ProbeReport
 from delivery.agent.lookup import Lookup, OnPart
 from delivery.agent.policy_fetch import PATIENCE_SECONDS, PolicyFinder, PolicyStore
@@ -30,7 +31,8 @@ class Agent:
     """The way out, as an asynchronous context manager.
 
     It keeps DNS answers as long as their TTL allows, the facts about a domain for a minute, and
-    sessions for the next message; leaving it closes them all.
+    sessions for the next message; leaving it closes them all. What it learned about the `health`
+    of hosts it leaves to the next one that is given the same.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Agent:
         clock: Clock,
         resolver: Resolver | None = None,
         rng: Random | None = None,
+        health: Health | None = None,
     ) -> None:
         self._clock = clock
         self._resolver: Resolver = resolver or DnsResolver(config, clock=clock)
@@ -58,7 +61,7 @@ class Agent:
             clock=clock,
             rng=rng or SystemRandom(),
         )
-        self._pool = Pool(config, dialer=Dialer(config), clock=clock)
+        self._pool = Pool(config, dialer=Dialer(config), clock=clock, health=health)
         self._facts: dict[str, DomainFacts] = {}
         self._looking: dict[str, asyncio.Task[DomainFacts]] = {}
 

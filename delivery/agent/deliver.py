@@ -1,9 +1,10 @@
 """One job: from the facts about a domain to an outcome for each recipient.
 
 1. A domain without hosts ends it: for good if DNS says so (NXDOMAIN, null MX), else for now.
-2. Hosts are tried in order of preference (RFC 5321 §5.1). What a host must show is worked out
-   before anything connects (`demand`: RFC 7672 §2.2, RFC 8461 §4, RFC 8689 §4.2.1); one that
-   can't get the copy is passed over.
+2. Hosts are tried in order of preference (RFC 5321 §5.1), unless an earlier try at the same copy
+   is a reason to begin elsewhere (`route`). What a host must show is worked out before anything
+   connects (`demand`: RFC 7672 §2.2, RFC 8461 §4, RFC 8689 §4.2.1); one that can't get the copy
+   is passed over. One that is left alone after much trouble is too, and that is no attempt.
 3. Each of its addresses is tried until one takes the message. A session that is open already is
    used if it was opened for exactly the same demand.
 4. After EHLO, over TLS where it is offered, `judge` says whether the session showed what is
@@ -14,7 +15,8 @@
    for the message or a recipient decides. Recipients that nobody decided about get what the
    hosts' refusals mean together: final if every host gave a final one, else put off.
 
-Every session, also one that failed, is an attempt in the report, with what it showed.
+Every session, also one that failed, is an attempt in the report, with what it showed. What it says
+about the host's health is told to the pool.
 """
 
 from __future__ import annotations
@@ -24,13 +26,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from delivery.agent import outcomes, transaction
+from delivery.agent import outcomes, route, transaction
 from delivery.agent.clock import Clock
 from delivery.agent.content import Content
-from delivery.agent.errors import ConnectError, SessionError, TlsError
+from delivery.agent.errors import ConnectError, SessionError, TlsError, TurnedAwayError
+from delivery.agent.fair import Party
+from delivery.agent.health import Trouble
 from delivery.agent.job import AttemptReport, HostAttempt, Job, RecipientResult
 from delivery.agent.pool import Pool
 from delivery.agent.session import Care, Session, Target
+from delivery.agent.slots import Slot
 from delivery.agent.transaction import Envelope, NotBegunError
 from delivery.policy.facts import DomainFacts, HostFacts, Starttls, StsMode, TlsEvidence
 from delivery.policy.mtasts import matches_any
@@ -39,7 +44,14 @@ from delivery.policy.record import Mechanism
 from delivery.policy.requirements import Demand, Refusal, Tls, demand, judge
 from delivery.smtp import LocalProtocolError, Rcpt
 
-MOST_FRUITLESS_SESSIONS = 10
+MOST_FRUITLESS_ADDRESSES = 10
+"""How many addresses may lead nowhere; each may take three sessions if it is TLS that fails."""
+
+LONGEST_SEARCH = timedelta(minutes=10)
+"""After this no further address is tried: hosts that are silent take minutes each."""
+
+
+NO_ATTEMPT = -1
 
 
 async def deliver(job: Job, facts: DomainFacts, *, pool: Pool, clock: Clock) -> AttemptReport:
@@ -90,6 +102,9 @@ class _Delivery:
         self._results: dict[int, Outcome] = {}
         self._refusals: dict[int, list[tuple[int, Outcome]]] = {}
         self._attempts: list[HostAttempt] = []
+        self._fruitless = 0
+        self._party = Party(job.account, job.domain)
+        self._began_at = clock.now()
 
     def report(self) -> AttemptReport:
         """Return all that happened."""
@@ -108,7 +123,7 @@ class _Delivery:
         self._read_addresses()
         if self._facts.failure is not None:
             self._pass_over("", outcomes.no_host(self._facts))
-        for host in self._facts.hosts:
+        for host in route.in_order(self._facts.hosts, self._job.memory):
             if self._is_done:
                 break
             await self._try_host(host)
@@ -116,8 +131,9 @@ class _Delivery:
 
     @property
     def _is_done(self) -> bool:
-        fruitless = sum(not attempt.results for attempt in self._attempts)
-        return not self._open or fruitless >= MOST_FRUITLESS_SESSIONS
+        if not self._open or self._fruitless >= MOST_FRUITLESS_ADDRESSES:
+            return True
+        return self._fruitless > 0 and self._clock.now() - self._began_at >= LONGEST_SEARCH
 
     @property
     def _is_unfinished(self) -> bool:
@@ -146,33 +162,42 @@ class _Delivery:
         for address in host.addresses:
             target = target_of(self._facts, host, address, demanded)
             while not self._is_done:
-                await self._try_address(target)
+                before = len(self._open)
+                try:
+                    await self._try_address(target)
+                except TurnedAwayError as error:
+                    self._refuse(dict.fromkeys(self._open, error.outcome), NO_ATTEMPT)
+                    break
+                self._fruitless += len(self._open) == before
                 if not self._is_unfinished:
                     break
 
     async def _try_address(self, target: Target) -> None:
-        """Try one address; after a TLS failure with more care, or without TLS if that may be."""
-        broken: TlsEvidence | None = None
-        for care in Care:
-            may_be_plain = target.demand.tls is Tls.MAY and target.demand.allows_plain_text
-            if care is Care.PLAIN and not may_be_plain:
-                return
-            async with self._pool.slot(target.host.name):
-                broken = await self._try_session(target, care, broken)
-            if broken is None:
-                return
+        """Try one address; after a TLS failure with more care, or without TLS if that may be.
+
+        Raises:
+            TurnedAwayError: the host is left alone for now.
+        """
+        may_be_plain = target.demand.tls is Tls.MAY and target.demand.allows_plain_text
+        async with self._pool.slot(target.host.name, target.address, self._party) as slot:
+            broken = await self._try_session(slot, target, Care.USUAL, None)
+            if broken is not None:
+                broken = await self._try_session(slot, target, Care.TLS_1_2, broken)
+            if broken is not None and may_be_plain:
+                await self._try_session(slot, target, Care.PLAIN, broken)
 
     async def _try_session(
-        self, target: Target, care: Care, earlier: TlsEvidence | None
+        self, slot: Slot, target: Target, care: Care, earlier: TlsEvidence | None
     ) -> TlsEvidence | None:
         """Try to hand the message over; return what TLS showed if it was TLS that failed."""
-        if care is Care.USUAL and await self._used_open_session(target):
+        if care is Care.USUAL and await self._used_open_session(slot, target):
             return None
         started = self._clock.now()
         try:
             session = await self._pool.connect(target, earlier)
         except ConnectError as error:
             self._note(target, None, started, _Ended(outcome=error.outcome))
+            self._pool.was_in_trouble(target, Trouble.SILENT)
             return None
         with _aborted_on_the_way_out(session) as all_is_well:
             try:
@@ -180,19 +205,22 @@ class _Delivery:
             except SessionError as error:
                 all_is_well()
                 return self._note_failure(session, started, error)
+            await slot.greeted()
             await self._hand_over(session, started)
             all_is_well()
         return None
 
-    async def _used_open_session(self, target: Target) -> bool:
+    async def _used_open_session(self, slot: Slot, target: Target) -> bool:
         """Hand over in an idle session, if there is one that is still alive."""
         while (session := self._pool.take(target)) is not None:
             started = self._clock.now()
             session.transcript.add("*", "(the connection was open from an earlier message)")
             with _aborted_on_the_way_out(session) as all_is_well:
+                slot.is_greeted = True
                 try:
                     await self._hand_over(session, started)
                 except NotBegunError:
+                    slot.is_greeted = False
                     continue
                 all_is_well()
                 return True
@@ -209,6 +237,7 @@ class _Delivery:
             return
         results = await transaction.send(session, self._envelope(session.target.demand))
         self._note(session.target, session, started, _ended(results, session.target.demand))
+        self._learn(session.target, results)
         if session.evidence and session.evidence.tls.starttls is not Starttls.FAILED:
             self._pool.keep(session)
         else:
@@ -226,6 +255,16 @@ class _Delivery:
             needs_smtputf8=self._job.needs_smtputf8 or not is_ascii,
         )
 
+    def _learn(self, target: Target, results: Iterable[RecipientResult]) -> None:
+        """Tell the pool how the host took the message; for one that took any of it, all is well."""
+        told = [one.outcome for one in results]
+        troubles = (outcomes.trouble_of(outcome) for outcome in told)
+        trouble = next((one for one in troubles if one is not None), None)
+        if trouble is None or any(one.result is Result.DELIVERED for one in told):
+            self._pool.went_well(target)
+        else:
+            self._pool.was_in_trouble(target, trouble)
+
     # What is written down
 
     def _note_failure(
@@ -237,6 +276,9 @@ class _Delivery:
         ended = _Ended(outcome=error.outcome, stopped_by=stopped_by)
         self._note(session.target, session, started, ended)
         self._pool.retire(session)
+        trouble = None if is_tls else outcomes.trouble_before_mail(error.outcome)
+        if trouble is not None:
+            self._pool.was_in_trouble(session.target, trouble)
         evidence = session.evidence
         return evidence.tls if is_tls and evidence else None
 
@@ -244,7 +286,11 @@ class _Delivery:
         self, target: Target, session: Session | None, started: datetime, ended: _Ended
     ) -> None:
         """Add an attempt; what it did not decide counts as a refusal by this host."""
-        decided = tuple(one for one in ended.results if one.outcome.scope is not Scope.HOST)
+        decided = tuple(
+            self._with_second_chance(target, one)
+            for one in ended.results
+            if one.outcome.scope is not Scope.HOST
+        )
         self._attempts.append(
             HostAttempt(
                 host=target.host.name,
@@ -267,6 +313,13 @@ class _Delivery:
         else:
             self._refuse(dict.fromkeys(self._open, ended.outcome))
 
+    def _with_second_chance(self, target: Target, one: RecipientResult) -> RecipientResult:
+        """Put a refusal by policy off once if the other address family is still to be tried."""
+        if one.outcome.result is not Result.FAILED:
+            return one
+        again = route.other_family_first(target.host, target.address, self._job.memory, one.outcome)
+        return one if again is None else replace(one, outcome=again)
+
     def _pass_over(
         self, host: str, outcome: Outcome, stopped_by: Mechanism = Mechanism.NONE
     ) -> None:
@@ -284,11 +337,14 @@ class _Delivery:
                 results=(),
             )
         )
+        self._fruitless += 1
         self._refuse(dict.fromkeys(self._open, outcome))
 
-    def _refuse(self, refusals: dict[int, Outcome]) -> None:
+    def _refuse(self, refusals: dict[int, Outcome], at: int | None = None) -> None:
+        """Note refusals by the attempt `at`, by default the last one."""
+        at = len(self._attempts) - 1 if at is None else at
         for key, outcome in refusals.items():
-            self._refusals.setdefault(key, []).append((len(self._attempts) - 1, outcome))
+            self._refusals.setdefault(key, []).append((at, outcome))
 
     def _settle_open(self) -> None:
         """Decide about those whom no host decided about, and tie each to the attempt that counts."""
@@ -300,6 +356,8 @@ class _Delivery:
             outcome = outcomes.of_all([outcome for _, outcome in refusals])
             self._results[key] = outcome
             at = next(at for at, one in refusals if one is outcome)
+            if at == NO_ATTEMPT:
+                continue
             attempt = self._attempts[at]
             result = RecipientResult(key=key, outcome=outcome)
             self._attempts[at] = replace(attempt, results=(*attempt.results, result))

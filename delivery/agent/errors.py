@@ -31,3 +31,7 @@ class RefusedError(SessionError):
 
 class TlsError(SessionError):
     """STARTTLS was agreed on, and then TLS did not work."""
+
+
+class TurnedAwayError(SessionError):
+    """Nothing was tried: the host is left alone for a while. `outcome.not_before` says until when."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from delivery.agent.route import NOTHING, Memory
 from delivery.policy.facts import DomainFacts, SessionEvidence
 from delivery.policy.modes import Order
 from delivery.policy.outcome import Outcome
@@ -26,6 +27,8 @@ class Job:
 
     `content` is the message with CRLF line endings, ready to send but for dot-stuffing. `sign`
     returns the signature fields to put in front of what really goes out; None leaves it unsigned.
+    `account` says who shares the sessions fairly with whom; None is the installation itself.
+    `memory` is what earlier tries at these recipients showed.
     """
 
     mail_from: str
@@ -36,6 +39,8 @@ class Job:
     has_8bit: bool = False
     needs_smtputf8: bool = False
     sign: Callable[[bytes], bytes] | None = None
+    account: int | None = None
+    memory: Memory = NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +76,8 @@ class HostAttempt:
 class AttemptReport:
     """Everything one try showed: the facts it rested on, its sessions, and every outcome.
 
-    `results` has each recipient of the job exactly once.
+    `results` has each recipient of the job exactly once. A host that was left alone is no attempt:
+    who was turned away has a result and no attempt.
     """
 
     job: Job

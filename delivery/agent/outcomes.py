@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from delivery.agent.health import Trouble
 from delivery.policy.facts import DnsFailure, DomainFacts, HostFacts
 from delivery.policy.outcome import Outcome, Result, Scope
 from delivery.policy.reasons import Reason
 from delivery.smtp import Kind, Reply
 
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _TEMPORARY = {
     Kind.GREETING: "{host} takes no connections now.",
     Kind.HELLO: "{host} did not accept our name now.",
@@ -47,6 +52,44 @@ def refused(host: str, reply: Reply, kind: Kind, scope: Scope) -> Outcome:
         reply=reply.whole,
         public=sentences.get(kind, default).format(host=host),
     )
+
+
+def turned_away(host: str, why: str, until: datetime) -> Outcome:
+    """Nothing was tried, because the host is left alone; `why` is "it did not answer 5 times"."""
+    sentence = f"We stopped trying {host} until {until:%H:%M} UTC because {why} in a row."
+    return replace(_deferred("4.4.1", sentence), not_before=until)
+
+
+def hanging(host: str, until: datetime) -> Outcome:
+    """Nothing was tried, because the sessions that others have with the host get no answer."""
+    sentence = (
+        f"{host} does not answer the copies before this one. It waits until {until:%H:%M} UTC."
+    )
+    return replace(_deferred("4.4.1", sentence), not_before=until)
+
+
+def crowded(until: datetime) -> Outcome:
+    """Nothing was tried, because other hosts that do not answer leave no room."""
+    sentence = f"Too many other servers do not answer now. It waits until {until:%H:%M} UTC."
+    return replace(_deferred("4.4.5", sentence, scope=Scope.TRANSPORT), not_before=until)
+
+
+def trouble_of(outcome: Outcome) -> Trouble | None:
+    """Return what an outcome says against more sessions with the host, if anything."""
+    if outcome.code == 421:
+        return Trouble.BUSY
+    if outcome.reply or outcome.result is not Result.DEFERRED:
+        return None
+    return Trouble.SILENT if outcome.enhanced in _UNANSWERED else None
+
+
+def trouble_before_mail(outcome: Outcome) -> Trouble | None:
+    """Return the same of a session that never got to MAIL: there, being put off is trouble too."""
+    is_put_off = outcome.result is Result.DEFERRED and outcome.reply
+    return Trouble.BUSY if is_put_off else trouble_of(outcome)
+
+
+_UNANSWERED = frozenset({"4.4.1", "4.4.2", "4.5.0"})
 
 
 def no_connection(host: str, address: str, why: str) -> Outcome:
@@ -164,6 +207,11 @@ def of_all(outcomes: list[Outcome]) -> Outcome:
     """Return what several hosts' refusals mean together.
 
     A permanent one counts only if every host gave one (RFC 8689 §4.2.1 for REQUIRETLS, and the
-    same care for the rest); else the first that may pass speaks.
+    same care for the rest); else the first that may pass speaks. Hosts that were left alone speak
+    only if no other does, and of them the one that is tried again first.
     """
-    return next((one for one in outcomes if one.result is Result.DEFERRED), outcomes[0])
+    passing = [one for one in outcomes if one.result is Result.DEFERRED]
+    tried = next((one for one in passing if not one.is_turned_away), None)
+    if tried is not None or not passing:
+        return tried or outcomes[0]
+    return min(passing, key=lambda one: one.not_before or _LONG_AGO)

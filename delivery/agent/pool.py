@@ -8,57 +8,55 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Hashable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Hashable
 from datetime import timedelta
 
 from delivery.agent.clock import Clock
 from delivery.agent.config import AgentConfig
 from delivery.agent.dialer import Dialer
+from delivery.agent.fair import Party
+from delivery.agent.health import Health, Trouble
 from delivery.agent.session import Session, Target
+from delivery.agent.slots import Slot, Slots
 from delivery.policy.facts import TlsEvidence
 
 IDLE_SECONDS = 15.0
 OLDEST = timedelta(minutes=10)
 
 
-@dataclass(slots=True)
-class _Gate:
-    """How many sessions one host may have, and who is interested."""
-
-    semaphore: asyncio.Semaphore
-    users: int = 0
-
-
 class Pool:
     """Opens sessions, keeps idle ones for a while, and closes them politely in the background."""
 
-    def __init__(self, config: AgentConfig, *, dialer: Dialer, clock: Clock) -> None:
+    def __init__(
+        self, config: AgentConfig, *, dialer: Dialer, clock: Clock, health: Health | None = None
+    ) -> None:
         self._config = config
         self._dialer = dialer
         self._clock = clock
-        self._all = asyncio.Semaphore(config.concurrency)
-        self._gates: dict[str, _Gate] = {}
+        self._slots = Slots(config, clock=clock, health=health or Health())
         self._idle: OrderedDict[Session, asyncio.TimerHandle] = OrderedDict()
         self._by_key: dict[Hashable, list[Session]] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    @asynccontextmanager
-    async def slot(self, host: str) -> AsyncIterator[None]:
-        """Hold one of the sessions that `host`, and all hosts together, may have."""
-        gate = self._gates.get(host)
-        if gate is None:
-            gate = _Gate(asyncio.Semaphore(self._config.concurrency_per_host))
-            self._gates[host] = gate
-        gate.users += 1
-        try:
-            async with gate.semaphore, self._all:
-                yield
-        finally:
-            gate.users -= 1
-            if not gate.users:
-                del self._gates[host]
+    def slot(self, host: str, address: str, party: Party, *, is_visit: bool = False) -> Slot:
+        """Return the right to have a session with `host`; entering it waits for its turn.
+
+        A visit is made because somebody looks at the host: it is never turned away.
+        """
+        return Slot(self._slots, host, address, party, is_visit=is_visit)
+
+    def went_well(self, target: Target) -> None:
+        """Remember that the host answered a whole transaction, with whatever reply."""
+        health = self._slots.health_of(target.host.name)
+        if not health.is_at_its_best:
+            health.went_well(target.address)
+            self._slots.adjust(target.host.name)
+
+    def was_in_trouble(self, target: Target, trouble: Trouble) -> None:
+        """Remember that the host did not take a session, or ended one before its time."""
+        health = self._slots.health_of(target.host.name)
+        health.was_in_trouble(target.address, trouble, self._clock.now())
+        self._slots.adjust(target.host.name)
 
     async def connect(self, target: Target, earlier: TlsEvidence | None) -> Session:
         """Return a session that has just connected; its greeting is still to come.
@@ -100,6 +98,7 @@ class Pool:
 
     async def close(self) -> None:
         """Close all that is idle."""
+        self._slots.close()
         for session in list(self._idle):
             self._expire(session)
         await asyncio.gather(*self._closing)

@@ -8,6 +8,7 @@ from delivery.agent import outcomes
 from delivery.agent.clock import Clock
 from delivery.agent.deliver import elapsed_ms, target_of
 from delivery.agent.errors import ConnectError, SessionError
+from delivery.agent.fair import Party
 from delivery.agent.job import HostAttempt
 from delivery.agent.pool import Pool
 from delivery.agent.session import Care, Session, Target
@@ -35,7 +36,8 @@ async def _visit_host(
     attempt = _attempt(host.name, "", outcomes.no_address(facts, host), clock)
     for address in host.addresses[:MOST_ADDRESSES]:
         target = target_of(facts, host, address, Demand())
-        async with pool.slot(host.name):
+        party = Party(None, facts.domain)
+        async with pool.slot(host.name, address, party, is_visit=True):
             attempt = await _visit_address(target, pool=pool, clock=clock)
         if attempt.evidence is not None:
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from delivery.policy.reasons import Reason
@@ -40,7 +41,8 @@ class Outcome:
     """The end of one try for one recipient.
 
     `public` is a sentence for the sender; `private` may name our own configuration and is for
-    operators. `reply` is the server's whole answer, or empty when no server spoke.
+    operators. `reply` is the server's whole answer, or empty when no server spoke. `not_before`
+    is set where nothing was tried, because the host is left alone until then.
     """
 
     result: Result
@@ -51,6 +53,12 @@ class Outcome:
     public: str = ""
     private: str = ""
     reason: Reason = Reason.NONE
+    not_before: datetime | None = None
+
+    @property
+    def is_turned_away(self) -> bool:
+        """Whether nothing was tried: then it counts for nothing but the wait."""
+        return self.not_before is not None
 
     @property
     def is_final(self) -> bool:

@@ -55,7 +55,7 @@ class SmtpServer:
     """Speaks by `replies`, and kindly where they say nothing.
 
     Their keys are verbs ("MAIL", "DATA", "." for the end of the content, "" for the greeting) or
-    whole lines ("RCPT TO:<bob@d.test>"). `announces` are the EHLO keywords, `announces_tls` those over TLS. With a `context` STARTTLS is
+    whole lines ("RCPT TO:<bob@d.test>"). It greets `greets_after` seconds. `announces` are the EHLO keywords, `announces_tls` those over TLS. With a `context` STARTTLS is
     offered. `conversations` has every connection.
     """
 
@@ -75,6 +75,7 @@ class SmtpServer:
         self.context = context
         self.address = address
         self.port = port
+        self.greets_after = 0.0
         self.conversations: list[Conversation] = []
         self._heard: dict[str, asyncio.Event] = {}
         self._given: dict[str, int] = {}
@@ -126,6 +127,7 @@ class SmtpServer:
     async def _converse(
         self, talk: Conversation, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        await asyncio.sleep(self.greets_after)
         goes_on = await self._say(self._reply("", "220 mx.test ESMTP"), reader, writer)
         while goes_on and (line := await reader.readline()):
             text = line.decode("utf-8", "replace").rstrip("\r\n")

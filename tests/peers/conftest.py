@@ -9,6 +9,7 @@ import pytest
 
 from delivery.agent.agent import Agent
 from delivery.agent.config import AgentConfig
+from delivery.agent.health import Health
 from delivery.agent.job import AttemptReport, Job, JobRecipient
 from delivery.policy.modes import Mode, Order
 from delivery.policy.outcome import Outcome
@@ -38,6 +39,7 @@ class Net:
         self.sts_port = 443
         self.time_scale = 0.1
         self.options: dict[str, Any] = {}
+        self.health: Health | None = None
         self._stack = stack
         self._agent: Agent | None = None
 
@@ -70,9 +72,19 @@ class Net:
                 **self.options,
             )
             self._agent = await self._stack.enter_async_context(
-                Agent(config, policies=self.policies, clock=self.clock, resolver=self.resolver)
+                Agent(
+                    config,
+                    policies=self.policies,
+                    clock=self.clock,
+                    resolver=self.resolver,
+                    health=self.health,
+                )
             )
         return self._agent
+
+    def new_agent(self) -> None:
+        """Let the next message go through another agent, as in the next drain of a worker."""
+        self._agent = None
 
     async def leave(self) -> None:
         """Close what the agent still holds open; the next message has an agent of its own."""

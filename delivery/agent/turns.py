@@ -1,0 +1,62 @@
+"""A limited number of turns, given to those who wait for them in fair order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from delivery.agent.fair import FairQueue, Party
+
+
+class Turns:
+    """Like a semaphore, but `most` may change while it is used, and parties take turns."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.used = 0
+        self._waiting: FairQueue[asyncio.Future[None]] = FairQueue()
+
+    @property
+    def are_wanted(self) -> bool:
+        """Whether somebody waits for a turn."""
+        return bool(self._waiting)
+
+    async def take(self, party: Party) -> None:
+        """Wait for a turn; it must be given back."""
+        if self.used < self.most and not self._waiting:
+            self.used += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.add(party, turn)
+        try:
+            await turn
+        except BaseException:
+            self._waiting.remove(party, turn)
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                # The turn came together with the cancellation: it goes to the next.
+                self.give_back()
+            raise
+
+    def give_back(self) -> None:
+        """End a turn, and let the next one begin."""
+        self.used -= 1
+        self._let_in()
+
+    def allow(self, most: int) -> None:
+        """Change how many turns there are; those that have begun are not ended."""
+        self.most = most
+        self._let_in()
+
+    def send_away(self, why: Callable[[], Exception]) -> None:
+        """Let `take` raise what `why` makes for everybody who waits now."""
+        while self._waiting:
+            turn = self._waiting.next()
+            if not turn.done():
+                turn.set_exception(why())
+
+    def _let_in(self) -> None:
+        while self._waiting and self.used < self.most:
+            turn = self._waiting.next()
+            if not turn.done():
+                self.used += 1
+                turn.set_result(None)
