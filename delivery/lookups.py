@@ -1,7 +1,10 @@
-"""Live look-ups: the latest facts about a domain, kept for every page that asks."""
+"""Look-ups: the latest facts about a domain, kept for every page that asks."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import Collection
 from datetime import datetime
 
 from asgiref.sync import async_to_sync, sync_to_async
@@ -13,6 +16,9 @@ from delivery.agent.clock import Clock
 from delivery.config import DeliveryConfig
 from delivery.policies import DatabasePolicyStore
 from delivery.policy.facts import DomainFacts
+
+LOOKED_UP_AT_ONCE = 5
+logger = logging.getLogger(__name__)
 
 
 def look_up(*, owner_id: int, domain: str, config: DeliveryConfig, clock: Clock) -> None:
@@ -32,3 +38,24 @@ def _keep_and_tell(owner_id: int, facts: DomainFacts, now: datetime) -> None:
     with transaction.atomic():
         stored.keep_facts([facts], now=now)
         events.publish(owner_id, events.DOMAIN_CHANGED, domain=facts.domain)
+
+
+def look_ahead(domains: Collection[str], *, config: DeliveryConfig, clock: Clock) -> None:
+    """Look domains up, with their policies, though nobody waits for the answer; few at a time."""
+    if domains:
+        async_to_sync(_look_ahead)(domains, config, clock)
+
+
+async def _look_ahead(domains: Collection[str], config: DeliveryConfig, clock: Clock) -> None:
+    places = asyncio.Semaphore(LOOKED_UP_AT_ONCE)
+    async with Agent(config.agent, policies=DatabasePolicyStore(), clock=clock) as agent:
+
+        async def one(domain: str) -> None:
+            async with places:
+                try:
+                    facts = await agent.look_up(domain)
+                    await sync_to_async(stored.keep_facts)([facts], now=clock.now())
+                except Exception:
+                    logger.exception("look-up ahead broke", extra={"domain": domain})
+
+        await asyncio.gather(*map(one, domains))

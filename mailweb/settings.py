@@ -213,6 +213,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 600.0,
         "options": {"expires": 600.0},
     },
+    "look-ahead": {
+        "task": "mailweb.webmail.tasks.look_ahead",
+        "schedule": 360.0,
+        "options": {"expires": 360.0},
+    },
     "refresh-policies": {"task": "delivery.tasks.refresh_policies", "schedule": 3600.0},
 }
 

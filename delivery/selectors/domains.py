@@ -76,6 +76,12 @@ def policy_facts(domain: str) -> DomainFacts | None:
     return stored.facts_from(row.facts) if row else None
 
 
+def looked_up_since(domains: Iterable[str], *, since: datetime) -> set[str]:
+    """Return those of the domains that were looked up after `since`, by whomever."""
+    found = DomainLookup.objects.filter(domain__in=list(domains), looked_up_at__gt=since)
+    return set(found.values_list("domain", flat=True))
+
+
 def domains_of(
     *, owner_id: int, search: str = "", order: str = "-last_seen_at"
 ) -> QuerySet[DomainEvidence]:
