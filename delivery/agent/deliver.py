@@ -206,7 +206,12 @@ class _Delivery:
                 all_is_well()
                 return self._note_failure(session, started, error)
             await slot.greeted()
-            await self._hand_over(session, started)
+            try:
+                await self._hand_over(session, started)
+            except NotBegunError:
+                # BDAT broke it off: the address is remembered, and the next session says DATA.
+                slot.is_greeted = False
+                return await self._try_session(slot, target, care, earlier)
             all_is_well()
         return None
 

@@ -25,6 +25,10 @@ class LostError(SessionError):
     """The server closed, fell silent, or spoke something that is not SMTP."""
 
 
+class SilentError(LostError):
+    """The server fell silent; it may still be at work."""
+
+
 class RefusedError(SessionError):
     """The server refused the session before any mail was spoken of."""
 

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from datetime import timedelta
 
+from delivery.agent.chunking import BrokenChunking
 from delivery.agent.clock import Clock
 from delivery.agent.config import AgentConfig
 from delivery.agent.dialer import Dialer
@@ -37,6 +38,7 @@ class Pool:
         self._idle: OrderedDict[Session, asyncio.TimerHandle] = OrderedDict()
         self._by_key: dict[Hashable, list[Session]] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._broken_chunking = BrokenChunking()
 
     def slot(self, host: str, address: str, party: Party, *, is_visit: bool = False) -> Slot:
         """Return the right to have a session with `host`; entering it waits for its turn.
@@ -65,7 +67,14 @@ class Pool:
             ConnectError: there is no connection.
         """
         wire = await self._dialer.dial(target.address, host=target.host.name)
-        return Session(wire, target, config=self._config, clock=self._clock, earlier=earlier)
+        return Session(
+            wire,
+            target,
+            config=self._config,
+            clock=self._clock,
+            earlier=earlier,
+            broken_chunking=self._broken_chunking,
+        )
 
     def take(self, target: Target) -> Session | None:
         """Return an idle session that fits `target` exactly, or None."""

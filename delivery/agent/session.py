@@ -14,10 +14,12 @@ from datetime import datetime
 from enum import Enum
 
 from delivery.agent import outcomes, tls
+from delivery.agent.chunking import BrokenChunking, Chunking
 from delivery.agent.clock import Clock
 from delivery.agent.config import AgentConfig
-from delivery.agent.errors import LostError, RefusedError, SessionError, TlsError
+from delivery.agent.errors import LostError, RefusedError, SessionError, SilentError, TlsError
 from delivery.agent.roots import trusted_roots
+from delivery.agent.transcript import Transcript
 from delivery.agent.wire import Wire
 from delivery.policy.facts import (
     HostFacts,
@@ -47,8 +49,6 @@ from delivery.smtp import (
 
 BLOCK = 64 * 1024
 MOST_TRANSACTIONS = 100
-LONGEST_TRANSCRIPT = 16 * 1024
-MOST_ENTRIES = 5000
 MAY_QUIT = frozenset({State.HELLO, State.READY, State.MAIL, State.RCPT, State.CLOSING})
 EHLO_IS_UNKNOWN = frozenset({500, 501, 502, 503, 504})
 
@@ -75,29 +75,6 @@ class Target:
     """Whether an enforced MTA-STS policy of the recipient's domain names this host."""
 
 
-class Transcript:
-    """Commands and replies as they went over the wire; never content, credentials or TLS."""
-
-    def __init__(self) -> None:
-        self._said: list[tuple[str, str | Reply]] = []
-
-    def add(self, who: str, what: str | Reply) -> None:
-        """Note what one side said."""
-        if len(self._said) < MOST_ENTRIES:
-            self._said.append((who, what))
-
-    def take(self) -> str:
-        """Return what was noted since the last time, a line each; of very much, both ends."""
-        text = "\n".join(
-            f"{who}: {line}" for who, what in self._said for line in str(what).splitlines()
-        )
-        self._said = []
-        if len(text) > LONGEST_TRANSCRIPT:
-            half = LONGEST_TRANSCRIPT // 2
-            text = f"{text[:half]}\n*: (...)\n{text[-half:]}"
-        return text
-
-
 class Session:
     """A session with one server, from the greeting to QUIT."""
 
@@ -109,6 +86,7 @@ class Session:
         config: AgentConfig,
         clock: Clock,
         earlier: TlsEvidence | None = None,
+        broken_chunking: BrokenChunking | None = None,
     ) -> None:
         self.target = target
         self.transcript = Transcript()
@@ -122,6 +100,9 @@ class Session:
         self._evidence: SessionEvidence | None = None
         self._has_said_hello = False
         self._is_first_read_over_tls = False
+        self._broken_chunking = broken_chunking or BrokenChunking()
+        is_broken = target.address in self._broken_chunking
+        self.chunking = Chunking.BROKEN if is_broken else Chunking.UNTRIED
 
     # What the session showed
 
@@ -242,11 +223,15 @@ class Session:
         self.send((command,))
         return await self.reply()
 
-    def send(self, commands: Sequence[Command]) -> None:
-        """Send commands in one go; their replies come one by one."""
+    def send(
+        self, commands: Sequence[Command], *, chunk: bytes | None = None, is_last: bool = False
+    ) -> None:
+        """Send commands, and behind them a chunk, in one go; their replies come one by one."""
         wire = self.smtp.send_all(commands)
-        self._wire.write(wire)
         self.transcript.add("C", wire.decode("utf-8", "replace"))
+        if chunk is not None:
+            wire += self._chunk(chunk, is_last=is_last)
+        self._wire.write(wire)
 
     async def reply(self) -> Reply:
         """Return the next reply.
@@ -274,7 +259,8 @@ class Session:
             async with asyncio.timeout(seconds):
                 return await self._wire.receive()
         except TimeoutError:
-            raise self._lost(f"no answer for {seconds:g} seconds") from None
+            lost = self._lost(f"no answer for {seconds:g} seconds")
+            raise SilentError(lost.outcome) from None
         except ssl.SSLError as error:
             raise self._ended(f"TLS broke: {tls.why(error)}") from error
         except OSError as error:
@@ -300,6 +286,24 @@ class Session:
         """
         wire = self.smtp.send_content(content)
         self.transcript.add("C", f"({len(content)} octets of content)\n.")
+        await self._write(wire)
+
+    async def send_chunk(self, chunk: bytes, *, is_last: bool) -> None:
+        """Send a chunk (RFC 3030), as `send_content` does; its reply is still to come."""
+        await self._write(self._chunk(chunk, is_last=is_last))
+
+    def chunking_is_broken(self) -> None:
+        """Note that BDAT does not work here although it was announced."""
+        self.chunking = Chunking.BROKEN
+        self._broken_chunking.add(self.target.address)
+
+    def _chunk(self, chunk: bytes, *, is_last: bool) -> bytes:
+        wire = self.smtp.send_chunk(chunk, last=is_last)
+        command = wire[: len(wire) - len(chunk)].decode()
+        self.transcript.add("C", f"{command}({len(chunk)} octets of content)")
+        return wire
+
+    async def _write(self, wire: bytes) -> None:
         seconds = TIMEOUTS[Phase.CONTENT] * self._config.time_scale
         for start in range(0, len(wire), BLOCK):
             self._wire.write(wire[start : start + BLOCK])

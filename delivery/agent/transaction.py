@@ -1,14 +1,14 @@
-"""One message in one session: MAIL, RCPT, DATA, and what every reply means for every recipient.
+"""One message in one session: MAIL, RCPT, content, and what every reply means for every recipient.
 
 1. What the server does not announce and the message needs ends it before MAIL.
-2. MAIL, all RCPT and DATA go out in one write where PIPELINING is announced (RFC 2920), else one
-   by one. On a session that is used again RSET goes in front.
+2. MAIL, all RCPT and what `handover` adds to them go out in one write where PIPELINING is
+   announced (RFC 2920), else one by one. After a transaction that was left open RSET goes in
+   front.
 3. Replies count one by one, also when the server closes in between: those that were received
    decide, the others are lost.
 4. A refused MAIL decides for all. A recipient that is one too many (452, or 552 that does not
    speak of a full mailbox) is tried again in a further transaction, if one before it was taken.
-5. Content goes only to accepted recipients; a 354 that comes although there is none is answered
-   with a lone dot. The reply to the content decides for all that were accepted.
+5. The reply to the content decides for all that were accepted.
 6. Once the whole content is out and the reply is missing, the message may have been taken: that
    is put off, and no other host is tried now.
 """
@@ -19,14 +19,14 @@ from dataclasses import dataclass, replace
 
 from delivery.agent import outcomes
 from delivery.agent.content import CannotDowngradeError, Content
-from delivery.agent.errors import LostError, SessionError
+from delivery.agent.errors import LostError, SessionError, SilentError
+from delivery.agent.handover import CannotChunkError, check_open, way_for
 from delivery.agent.job import RecipientResult
 from delivery.agent.session import Session
 from delivery.policy.outcome import Outcome, Scope
-from delivery.smtp import Body, Command, Data, Kind, Mail, Rcpt, Reply, Rset, State
+from delivery.smtp import Body, Command, Kind, Mail, Rcpt, Reply, Rset
 
 MOST_RECIPIENTS = 1000
-OPEN = frozenset(State) - {State.CLOSING, State.CLOSED, State.BROKEN}
 
 Recipients = list[tuple[int, Rcpt]]
 
@@ -43,7 +43,7 @@ class Envelope:
 
 
 class NotBegunError(Exception):
-    """A session that was used before ended before the reply to MAIL: nothing has happened."""
+    """The session is of no use, and no recipient has been decided about: another may begin anew."""
 
 
 class _LackingError(Exception):
@@ -60,7 +60,8 @@ async def send(session: Session, envelope: Envelope) -> list[RecipientResult]:
     Recipients without a result were not reached, because the session takes no more messages.
 
     Raises:
-        NotBegunError: a session that was used before turned out to be dead.
+        NotBegunError: a session that was used before turned out to be dead, or a new one broke
+            off when BDAT was tried. Both leave the next session with less to go wrong.
     """
     try:
         mail, content = _prepare(session, envelope)
@@ -69,11 +70,15 @@ async def send(session: Session, envelope: Envelope) -> list[RecipientResult]:
     most = min(session.smtp.extensions.limits.rcptmax or MOST_RECIPIENTS, MOST_RECIPIENTS)
     results: list[RecipientResult] = []
     todo: Recipients = list(envelope.recipients)
-    while todo and (not results or session.can_be_used_again):
-        transaction = _Transaction(session, mail, todo[:most], is_further=bool(results))
+    is_further = False
+    while todo and (not is_further or session.can_be_used_again):
+        transaction = _Transaction(session, mail, todo[:most], is_further=is_further)
         await transaction.run(content)
         results += transaction.results
-        todo = transaction.too_many + todo[most:]
+        todo = transaction.again + todo[most:]
+        is_further = True
+    if not results:
+        raise NotBegunError
     return results
 
 
@@ -105,30 +110,32 @@ def _prepare(session: Session, envelope: Envelope) -> tuple[Mail, bytes]:
 
 
 class _Transaction:
-    """One MAIL with its recipients; fills `results` and `too_many`."""
+    """One MAIL with its recipients; fills `results`, and `again` with who needs another one."""
 
     def __init__(
         self, session: Session, mail: Mail, recipients: Recipients, *, is_further: bool
     ) -> None:
         self.results: list[RecipientResult] = []
-        self.too_many: Recipients = []
+        self.again: Recipients = []
         self._session = session
         self._mail = mail
         self._recipients = recipients
         self._is_further = is_further
         self._accepted: list[int] = []
         self._is_pipelined = session.smtp.extensions.pipelining
+        self._has_answered = False
 
     async def run(self, content: bytes) -> None:
         """Go through the transaction; whatever happens, every recipient is accounted for."""
         is_used = self._session.transactions > 0
         self._session.transactions += 1
+        self._way = way_for(self._session, content)
         try:
-            reply = await self._begin(with_reset=is_used)
+            reply = await self._begin()
         except SessionError as error:
-            if is_used and not self._is_further:
+            if is_used and not self._is_further and self._is_nothing_lost(error):
                 raise NotBegunError from error
-            self._settle_rest(error.outcome)
+            self._settle_lost(error)
             return
         if reply.code == 421 and is_used and not self._is_further:
             raise NotBegunError
@@ -138,31 +145,39 @@ class _Transaction:
             else:
                 self._settle_rest(self._refused(reply, Kind.MAIL))
             if self._accepted or self._is_pipelined:
-                await self._finish(content)
+                await self._finish()
         except SessionError as error:
-            self._settle_rest(error.outcome)
+            self._settle_lost(error)
 
-    async def _begin(self, *, with_reset: bool) -> Reply:
-        """Say MAIL, and with PIPELINING everything up to DATA; return the reply to MAIL."""
+    async def _begin(self) -> Reply:
+        """Say MAIL, and with PIPELINING all that may follow; return the reply to MAIL."""
+        with_reset = self._session.smtp.needs_reset
         if self._is_pipelined:
             first: list[Command] = [Rset()] if with_reset else []
             rcpts = [rcpt for _, rcpt in self._recipients]
-            self._session.send([*first, self._mail, *rcpts, Data()])
-        if with_reset and not (await self._ask(Rset())).is_positive:
-            raise LostError(outcomes.lost(self._session.host, "RSET was refused"))
+            self._way.open([*first, self._mail, *rcpts])
+        if with_reset:
+            reply = await self._ask(Rset())
+            self._has_answered = True
+            if not (reply.is_positive or self._way.is_out):
+                raise LostError(outcomes.lost(self._session.host, "RSET was refused"))
         return await self._ask(self._mail)
+
+    def _is_nothing_lost(self, error: SessionError) -> bool:
+        """Whether the message can't have been taken by a session that ended before MAIL's reply.
+
+        If the content went along: a server that closes without a word was gone before. (One that
+        took the message first, and then died, gets it twice; it would at the next try, too.)
+        """
+        was_gone = not self._has_answered and not isinstance(error, SilentError)
+        return was_gone or not self._way.is_out
 
     async def _ask(self, command: Command) -> Reply:
         """Return the reply to a command, which with PIPELINING has been sent before."""
         if self._is_pipelined:
             return await self._session.reply()
-        self._check_open()
+        check_open(self._session)
         return await self._session.exchange(command)
-
-    def _check_open(self) -> None:
-        """RFC 5321 §3.8: after a 421 nothing more is said, even if the server goes on."""
-        if self._session.smtp.state not in OPEN:
-            raise LostError(outcomes.lost(self._session.host, "the server is closing"))
 
     async def _ask_for_recipients(self) -> None:
         for at, (key, rcpt) in enumerate(self._recipients):
@@ -170,42 +185,33 @@ class _Transaction:
             if reply.is_positive:
                 self._accepted.append(key)
             elif self._accepted and _is_one_too_many(reply):
-                self.too_many.append((key, rcpt))
+                self.again.append((key, rcpt))
                 if not self._is_pipelined:
-                    self.too_many += self._recipients[at + 1 :]
+                    self.again += self._recipients[at + 1 :]
                     return
             else:
                 self._settle(key, self._refused(reply, Kind.RCPT))
 
-    async def _finish(self, content: bytes) -> None:
-        """Say DATA and send the content, to those who were accepted."""
-        if self._is_pipelined and self._session.smtp.pending[:-1]:
-            await self._skip_recipients()
-        reply = await self._ask(Data())
-        if not reply.is_intermediate:
-            self._settle_rest(self._refused(reply, Kind.DATA))
-            return
-        self._check_open()
-        if not self._accepted:
-            # RFC 2920 §3.1: a 354 that nobody wanted is answered with a lone dot.
-            await self._session.send_content(b"")
-            await self._session.reply()
-            return
+    async def _finish(self) -> None:
+        """Hand the content over, to those who were accepted."""
+        while len(self._session.smtp.pending) > self._way.opens_with:
+            await self._session.reply()  # to RCPT, although MAIL was refused
         try:
-            await self._session.send_content(content)
-            reply = await self._session.reply()
-        except LostError as error:
-            self._settle_rest(replace(error.outcome, scope=Scope.MESSAGE))
+            answer = await self._way.finish(is_wanted=bool(self._accepted))
+        except CannotChunkError:
+            self.again += [one for one in self._recipients if one[0] in self._accepted]
             return
-        if reply.is_positive:
-            self._settle_rest(outcomes.delivered(self._session.host, reply))
+        if answer is None:
+            return
+        if answer.reply.is_positive:
+            self._settle_rest(outcomes.delivered(self._session.host, answer.reply))
         else:
-            self._settle_rest(self._refused(reply, Kind.END_OF_DATA))
+            self._settle_rest(self._refused(answer.reply, answer.kind))
 
-    async def _skip_recipients(self) -> None:
-        """Take the replies to RCPT that came although MAIL was refused."""
-        while len(self._session.smtp.pending) > 1:
-            await self._session.reply()
+    def _settle_lost(self, error: SessionError) -> None:
+        """The session is gone; if the content went before it, the message may have been taken."""
+        scope = Scope.MESSAGE if self._way.is_out else error.outcome.scope
+        self._settle_rest(replace(error.outcome, scope=scope))
 
     def _refused(self, reply: Reply, kind: Kind) -> Outcome:
         scope = Scope.RECIPIENT if kind is Kind.RCPT else Scope.MESSAGE
@@ -228,7 +234,7 @@ class _Transaction:
 
     def _settle_rest(self, outcome: Outcome) -> None:
         """Settle all who have no reply of their own and are not put off to a further transaction."""
-        done = {result.key for result in self.results} | {key for key, _ in self.too_many}
+        done = {result.key for result in self.results} | {key for key, _ in self.again}
         for key, _ in self._recipients:
             if key not in done:
                 self._settle(key, outcome)

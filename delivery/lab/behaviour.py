@@ -82,8 +82,8 @@ class Smtp:
     """One host's SMTP.
 
     `extensions` are announced; STARTTLS and, inside TLS, REQUIRETLS come from `tls` and
-    `has_requiretls`. `answers` has replies by verb; "" is the greeting, "." the end of
-    content. Seconds are multiplied by the lab's pace.
+    `has_requiretls`. `answers` has replies by verb; "" is the greeting, "BDAT" a chunk
+    that is not the last, "." the end of content. Seconds are multiplied by the lab's pace.
     """
 
     tls: Tls | None = field(default_factory=Tls)

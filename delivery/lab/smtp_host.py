@@ -204,7 +204,7 @@ class Session(asyncio.Protocol):
             if isinstance(event, ContentChunk):
                 self._take(event.data)
                 continue
-            is_end = isinstance(event, ContentReceived)
+            is_end = isinstance(event, ContentReceived) and event.is_last
             seconds = self._smtp.accepts_after if is_end else self._smtp.answers_after
             self._after(seconds, partial(self._answer, event))
         self._flush()
@@ -274,7 +274,9 @@ class Session(asyncio.Protocol):
         """Return what the profile says instead of the usual."""
         if isinstance(event, BadCommand):
             return None
-        verb = "." if isinstance(event, ContentReceived) else type(event).__name__.upper()
+        verb = type(event).__name__.upper()
+        if isinstance(event, ContentReceived):
+            verb = "." if event.is_last else "BDAT"
         return self._smtp.answers.get(verb)
 
     def _usual(self, event: Question) -> Reply:

@@ -32,6 +32,7 @@ class Conversation:
     lines: list[str] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)
     sni: str | None = None
+    chunks: bytes = b""
     is_tls: bool = False
     tls_version: str = ""
 
@@ -55,8 +56,10 @@ class SmtpServer:
     """Speaks by `replies`, and kindly where they say nothing.
 
     Their keys are verbs ("MAIL", "DATA", "." for the end of the content, "" for the greeting) or
-    whole lines ("RCPT TO:<bob@d.test>"). It greets `greets_after` seconds. `announces` are the EHLO keywords, `announces_tls` those over TLS. With a `context` STARTTLS is
-    offered. `conversations` has every connection.
+    whole lines ("RCPT TO:<bob@d.test>", "BDAT 0"). With a 502 to BDAT it reads the octets as lines.
+    It greets after `greets_after` seconds. `announces` are the EHLO keywords, `announces_tls` those
+    over TLS. With a `context` STARTTLS is offered. `conversations` has every connection. With
+    `reads_of_a_chunk` it resets the connection once it has read so much of a larger one.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class SmtpServer:
         self.address = address
         self.port = port
         self.greets_after = 0.0
+        self.reads_of_a_chunk: int | None = None
         self.conversations: list[Conversation] = []
         self._heard: dict[str, asyncio.Event] = {}
         self._given: dict[str, int] = {}
@@ -135,6 +139,10 @@ class SmtpServer:
             verb = text.split(" ")[0].split(":")[0].upper()
             self._heard.setdefault(verb, asyncio.Event()).set()
             said = self._reply(text, "") or self._reply(verb, self._default(verb, talk))
+            if verb == "MAIL":
+                talk.chunks = b""
+            if verb == "BDAT" and not str(said).startswith("502"):
+                said = await self._take_chunk(talk, text, said, reader)
             goes_on = await self._say(said, reader, writer)
             code = said.text[:3] if isinstance(said, Say) else said[:3]
             if verb == "STARTTLS" and code == "220" and goes_on and self.context:
@@ -154,6 +162,20 @@ class SmtpServer:
             content += line.removeprefix(b".")
         talk.contents.append(bytes(content))
         return await self._say(self._reply(".", "250 2.0.0 taken"), reader, writer)
+
+    async def _take_chunk(
+        self, talk: Conversation, text: str, said: str | Say, reader: asyncio.StreamReader
+    ) -> str | Say:
+        words = text.split()
+        most = self.reads_of_a_chunk
+        if most is not None and int(words[1]) > most:
+            await reader.readexactly(most)
+            return Say(then="reset")
+        talk.chunks += await reader.readexactly(int(words[1]))
+        if len(words) < 3:
+            return said
+        talk.contents.append(talk.chunks)
+        return self._reply(".", "250 2.0.0 taken")
 
     async def _start_tls(self, talk: Conversation, writer: asyncio.StreamWriter) -> None:
         assert self.context is not None

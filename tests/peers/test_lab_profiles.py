@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -145,6 +146,7 @@ DEFAULT: dict[str, Expected] = {
     "eai": PKIX,
     "no8bit": PKIX,
     "bare": PKIX,
+    "nobdat": PKIX,
     "dualstack": Expected(sessions=2 if has_ipv6() else 1),
     "backup": Expected(sessions=2),
     "nullmx": untouched(Result.FAILED, "5.1.10", tlsa=None),
@@ -263,6 +265,17 @@ async def test_many_recipients_take_several_transactions_of_one_session(profile:
     report, lab = await send(profile, names=names)
     assert {one.outcome.result for one in report.results} == {Result.DELIVERED}
     assert lab.summary()["connections"] == 1
+
+
+async def test_server_that_does_not_know_bdat_gets_data():
+    report, lab = await send("nobdat")
+    transcript = report.attempts[-1].transcript.splitlines()
+    assert [line for line in transcript if line in ("C: BDAT 0", "C: RSET", "C: DATA")] == [
+        "C: BDAT 0",
+        "C: RSET",
+        "C: DATA",
+    ]
+    assert lab.summary() == {"connections": 1, "messages": 1, "octets": ANY}
 
 
 async def test_8bit_message_reaches_a_server_without_8bitmime():

@@ -118,6 +118,12 @@ STRICT = (
         hosts=(Host(smtp=Smtp(extensions=BARE)),),
     ),
     Profile(
+        name="nobdat",
+        description="Announces CHUNKING, and does not know the command BDAT (502).",
+        records=ORDINARY,
+        hosts=(Host(smtp=Smtp(extensions=replace(USUAL, chunking=False, other=("CHUNKING",)))),),
+    ),
+    Profile(
         name="dualstack",
         description="Has addresses of both families; over IPv6 it refuses the sender with "
         "550 5.7.1, over IPv4 it accepts.",
