@@ -311,9 +311,15 @@ class _OnlyOne:
         self._lock = threading.Lock()
         self._current: Drain | None = None
         self._poked = False
+        self._has_ended = False
 
     def run(self, drain: Drain) -> DrainReport | None:
-        """Run `drain`, again if news came while it ended; None if another one runs."""
+        """Run `drain`, again if news came while it ended; None if another one runs.
+
+        None too once the process stops: Celery still begins the tasks it has fetched before.
+        """
+        if self._has_ended:
+            return None
         self._poked = True
         if not self._lock.acquire(blocking=False):
             if self._current is not None:
@@ -332,6 +338,7 @@ class _OnlyOne:
     def end(self) -> None:
         """Let the drain that runs, if one does, be the last."""
         self._poked = False
+        self._has_ended = True
         if self._current is not None:
             self._current.end()
 
