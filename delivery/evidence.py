@@ -116,9 +116,7 @@ def observation(attempt: HostAttempt, facts: DomainFacts) -> Observation:
     return Observation(
         at=attempt.started_at,
         host=attempt.host,
-        starttls=evidence.tls.starttls if evidence else Starttls.UNKNOWN,
-        is_encrypted=evidence.tls.is_encrypted if evidence else False,
-        offers_requiretls=evidence.offers_requiretls if evidence else False,
+        evidence=evidence,
         is_proven=evidence is not None
         and proves_server(evidence.tls.proofs, facts.dnssec, evidence.tls.reason),
         reason=evidence.tls.reason if evidence else attempt.outcome.reason,

@@ -22,7 +22,9 @@ from django.db.models import F, Q
 from delivery import evidence, services, signing, tasks
 from delivery.agent.job import AttemptReport, Job, JobRecipient, RecipientResult
 from delivery.copies import Copy, held_under
+from delivery.histories import tls_histories
 from delivery.models import DUE_STATES, Content, Recipient, State
+from delivery.policy.memory import TlsHistory
 from delivery.policy.modes import Mode, Order, PledgeKind, SenderPolicy
 from delivery.policy.outcome import Outcome, Result, Scope
 from delivery.policy.retry import next_attempt
@@ -33,12 +35,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """Copies held under one lease, with the content of their messages and who signs it."""
+    """Copies held under one lease, with the content of their messages and who signs it.
+
+    `histories` has what their senders remember of TLS, by owner and domain.
+    """
 
     lease: UUID
     recipients: tuple[Copy, ...]
     contents: dict[int, bytes]
     signers: dict[int, signing.MessageSigner] = field(default_factory=dict)
+    histories: dict[tuple[int | None, str], TlsHistory] = field(default_factory=dict)
 
 
 def claim(*, limit: int, lease: UUID, now: datetime, lease_until: datetime) -> Claim:
@@ -62,7 +68,13 @@ def claim(*, limit: int, lease: UUID, now: datetime, lease_until: datetime) -> C
         copies = held_under(lease)
     contents = _contents(copies)
     signers = signing.signers_of(contents, at=now)
-    return Claim(lease=lease, recipients=copies, contents=contents, signers=signers)
+    return Claim(
+        lease=lease,
+        recipients=copies,
+        contents=contents,
+        signers=signers,
+        histories=tls_histories(copies, now=now),
+    )
 
 
 def _take(which: Q, lease: UUID, lease_until: datetime) -> None:
@@ -126,6 +138,7 @@ def _job(group: list[Copy], claimed: Claim) -> Job:
             sender=SenderPolicy.from_json(first.sender_policy),
         ),
         content=claimed.contents[first.message_id],
+        history=claimed.histories.get((first.owner_id, first.domain)),
         has_8bit=first.has_8bit,
         needs_smtputf8=first.needs_smtputf8,
         sign=claimed.signers.get(first.message_id),

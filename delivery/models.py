@@ -303,12 +303,14 @@ class DomainEvidence(models.Model):
     starttls_hits = models.PositiveIntegerField(default=0)
     starttls_sessions = models.PositiveIntegerField(default=0)
     starttls_was_yes = models.BooleanField(default=False)
+    starttls_yes_at = models.DateTimeField(null=True, blank=True)
     proven_state = models.CharField(max_length=8, choices=choices_of(Seen), default=Seen.UNKNOWN)
     proven_since = models.DateTimeField(null=True, blank=True)
     proven_seen_at = models.DateTimeField(null=True, blank=True)
     proven_hits = models.PositiveIntegerField(default=0)
     proven_sessions = models.PositiveIntegerField(default=0)
     proven_was_yes = models.BooleanField(default=False)
+    proven_yes_at = models.DateTimeField(null=True, blank=True)
     requiretls_state = models.CharField(
         max_length=8, choices=choices_of(Seen), default=Seen.UNKNOWN
     )
@@ -317,6 +319,7 @@ class DomainEvidence(models.Model):
     requiretls_hits = models.PositiveIntegerField(default=0)
     requiretls_sessions = models.PositiveIntegerField(default=0)
     requiretls_was_yes = models.BooleanField(default=False)
+    requiretls_yes_at = models.DateTimeField(null=True, blank=True)
     deliveries = models.PositiveIntegerField(default=0)
     verified_deliveries = models.PositiveIntegerField(default=0)
     last_delivered_at = models.DateTimeField(null=True, blank=True)
@@ -324,6 +327,9 @@ class DomainEvidence(models.Model):
     stopped_since = models.DateTimeField(null=True, blank=True)
     stops = models.PositiveIntegerField(default=0)
     reason = models.CharField(max_length=40, choices=choices_of(Reason), blank=True)
+    latest = models.JSONField(
+        default=list, blank=True, help_text="What the last session with each host showed."
+    )
 
     class Meta:
         ordering = ("domain",)

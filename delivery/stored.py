@@ -15,13 +15,15 @@ from delivery.policy.facts import (
     DomainFacts,
     HostFacts,
     Part,
+    Proof,
+    Starttls,
     StsFacts,
     StsMode,
     TlsaRecord,
     TlsaState,
 )
 from delivery.policy.reasons import Reason
-from delivery.policy.record import DomainRecord, Mechanism, Seen, Track
+from delivery.policy.record import DomainRecord, LastSession, Mechanism, Seen, Track
 
 GOOD_FOR = timedelta(minutes=10)
 BAD_FOR = timedelta(minutes=1)
@@ -29,7 +31,7 @@ BAD_FOR = timedelta(minutes=1)
 
 TRACKS = ("starttls", "proven", "requiretls")
 PLAIN_FIELDS = tuple(
-    field.name for field in fields(DomainRecord) if field.name not in (*TRACKS, "domain")
+    field.name for field in fields(DomainRecord) if field.name not in (*TRACKS, "domain", "latest")
 )
 
 
@@ -38,6 +40,7 @@ def record_from(row: DomainEvidence) -> DomainRecord:
     values: dict[str, Any] = {name: getattr(row, name) for name in PLAIN_FIELDS}
     values |= {name: _track_from(row, name) for name in TRACKS}
     values |= {"stopped_by": Mechanism(row.stopped_by), "reason": Reason(row.reason)}
+    values["latest"] = tuple(_session_from(one) for one in row.latest)
     return DomainRecord(domain=row.domain, **values)
 
 
@@ -49,7 +52,36 @@ def _track_from(row: DomainEvidence, name: str) -> Track:
         hits=getattr(row, f"{name}_hits"),
         sessions=getattr(row, f"{name}_sessions"),
         was_yes=getattr(row, f"{name}_was_yes"),
+        yes_at=getattr(row, f"{name}_yes_at"),
     )
+
+
+def _session_from(stored: dict[str, Any]) -> LastSession:
+    return LastSession(
+        host=stored["host"],
+        at=datetime.fromisoformat(stored["at"]),
+        starttls=Starttls(stored["starttls"]),
+        version=stored["version"],
+        proofs=frozenset(Proof(proof) for proof in stored["proofs"]),
+        reason=Reason(stored["reason"]),
+        pkix_reason=Reason(stored["pkix_reason"]),
+        dane_reason=Reason(stored["dane_reason"]),
+        offers_requiretls=stored["requiretls"],
+    )
+
+
+def _session_json(session: LastSession) -> dict[str, Any]:
+    return {
+        "host": session.host,
+        "at": session.at.isoformat(),
+        "starttls": session.starttls,
+        "version": session.version,
+        "proofs": sorted(session.proofs),
+        "reason": session.reason,
+        "pkix_reason": session.pkix_reason,
+        "dane_reason": session.dane_reason,
+        "requiretls": session.offers_requiretls,
+    }
 
 
 def columns_of(record: DomainRecord) -> dict[str, Any]:
@@ -59,6 +91,7 @@ def columns_of(record: DomainRecord) -> dict[str, Any]:
         track: Track = getattr(record, name)
         for field in fields(Track):
             columns[f"{name}_{field.name}"] = getattr(track, field.name)
+    columns["latest"] = [_session_json(session) for session in record.latest]
     return columns
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from delivery.policy.words import day
+from delivery.policy.dates import day
 
 _SMALL = (
     *("None", "One", "Two", "Three", "Four", "Five", "Six"),

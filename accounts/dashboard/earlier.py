@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from delivery.models import PublishedPolicy
+from delivery.policy.dates import day
 from delivery.policy.mtasts import PolicySyntaxError, parse_policy
 from delivery.policy.published import PolicyKind, PublishedMode
-from delivery.policy.words import day
 
 MOST_EARLIER = 10
 

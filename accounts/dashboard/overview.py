@@ -13,10 +13,10 @@ from accounts.dashboard import sentences
 from accounts.dashboard.chart import Chart, Level, draw
 from delivery import stored
 from delivery.models import AttemptOutcome, DomainEvidence, RecipientAttempt
+from delivery.policy.dates import day
 from delivery.policy.facts import Dnssec, Proof
 from delivery.policy.modes import Mode
 from delivery.policy.record import Seen
-from delivery.policy.words import day
 from delivery.selectors import lost_policies, weakened_domains
 
 WEEKS_DRAWN = 20

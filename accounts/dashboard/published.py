@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from accounts.dashboard import clock
 from accounts.dashboard.earlier import MOST_EARLIER, History, servers, told
 from delivery.models import Attempt, PublishedPolicy, StsPolicy
+from delivery.policy.dates import day
 from delivery.policy.facts import Dnssec, DomainFacts, HostFacts, Part, Proof, StsMode, TlsaState
 from delivery.policy.mtasts import SHORT_MAX_AGE
 from delivery.policy.published import PolicyKind, PublishedMode
-from delivery.policy.words import REASONS, day
+from delivery.policy.words import REASONS
 
 NOTHING = History()
 _NAMES = {PolicyKind.MTA_STS: "MTA-STS", PolicyKind.TLSA: "TLSA"}

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from accounts.dashboard.clock import counted, in_words, since
+from delivery.policy.dates import ago, day
 from delivery.policy.facts import DnsFailure, DomainFacts
+from delivery.policy.memory import known, tls_history
 from delivery.policy.published import LostPolicy, PolicyKind
 from delivery.policy.record import DomainRecord, Mechanism, Seen, Track
-from delivery.policy.verdict import FORGOTTEN_AFTER
-from delivery.policy.words import ago, day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,12 +112,31 @@ def _stopped(domain: str, record: DomainRecord, now: datetime) -> Lede | None:
     """What a published policy or a broken handshake keeps from being handed over."""
     if record.stopped_by is Mechanism.NONE:
         return None
+    if record.stopped_by is Mechanism.HISTORY:
+        return _without_what_was_there(domain, record, now)
     text, more = _STOPS[record.stopped_by]
     return Lede(
         text=text.format(domain=domain),
         tail=f"{since(record.stopped_since, now)}.",
         tone="bad",
         more=f"{more} {_history(record, now)}".strip(),
+    )
+
+
+def _without_what_was_there(domain: str, record: DomainRecord, now: datetime) -> Lede | None:
+    """Mail waits because TLS was there before; nothing waits once that is forgotten or back."""
+    track = known(record.starttls, now)
+    remembered = tls_history(domain, record.starttls, now)
+    if remembered is None or track.state is Seen.YES:
+        return None
+    return Lede(
+        text=f"{domain} used to bring up TLS and does not now,",
+        tail=f"{since(track.since, now)}.",
+        tone="bad",
+        more=f"{remembered.told(ago(remembered.last_at, now))}. Mail waits rather than travel in "
+        "plain text, because a stranger in between looks the same from here. If plain text is "
+        "fine, set a waiting copy to TLS optional in the outbox, or pledge it for this domain. "
+        f"{_history(record, now)}".strip(),
     )
 
 
@@ -154,7 +173,7 @@ def _gone(domain: str, facts: DomainFacts | None) -> Lede | None:
 
 def _lost(domain: str, record: DomainRecord, now: datetime) -> Lede | None:
     """TLS that was there before, or does not come up."""
-    track = _counting(record.starttls, now)
+    track = known(record.starttls, now)
     if track.state is Seen.FAILED:
         return Lede(
             text=f"{domain} offers TLS, but it does not come up,",
@@ -175,7 +194,7 @@ def _lost(domain: str, record: DomainRecord, now: datetime) -> Lede | None:
 
 def _seen(domain: str, record: DomainRecord, now: datetime) -> Lede | None:
     """What its sessions showed, nothing being wrong."""
-    track = _counting(record.starttls, now)
+    track = known(record.starttls, now)
     last = ago(record.last_seen_at, now)
     last = last if track.sessions == 1 else f"last {last}"
     more = _history(record, now)
@@ -184,10 +203,10 @@ def _seen(domain: str, record: DomainRecord, now: datetime) -> Lede | None:
         return Lede(text=text, tone="warn", more=more)
     if track.state is not Seen.YES:
         return None
-    if _counting(record.proven, now).state is not Seen.YES:
+    if known(record.proven, now).state is not Seen.YES:
         text = f"{domain} used TLS, {last}, and nothing proved who answered."
         return Lede(text=text, more=more)
-    if _counting(record.requiretls, now).state is Seen.YES:
+    if known(record.requiretls, now).state is Seen.YES:
         text = f"{domain} proved who it is and announced REQUIRETLS, {last}."
         return Lede(text=text, more=more)
     share = _share(record.proven)
@@ -215,12 +234,6 @@ def _share(track: Track) -> str:
     if track.hits == track.sessions:
         return f"all {track.sessions} sessions"
     return f"{track.hits} of {track.sessions} sessions"
-
-
-def _counting(track: Track, now: datetime) -> Track:
-    """Return the track, or an empty one where the evidence is too old to count."""
-    is_old = track.seen_at is None or now - track.seen_at > FORGOTTEN_AFTER
-    return Track() if is_old else track
 
 
 def _history(record: DomainRecord, now: datetime) -> str:
@@ -279,6 +292,7 @@ def _stop_alert(domain: str, record: DomainRecord) -> Found | None:
         Mechanism.DANE: f"{domain}: certificate and DANE disagree",
         Mechanism.MTA_STS: f"{domain}: its servers do not meet its MTA-STS policy",
         Mechanism.TLS: f"{domain}: TLS did not come up to your rules",
+        Mechanism.HISTORY: f"{domain} had TLS before; mail waits for it",
     }
     if record.stopped_by not in titles:
         return None

@@ -37,11 +37,10 @@ from delivery.agent.pool import Pool
 from delivery.agent.session import Care, Session, Target
 from delivery.agent.slots import Slot
 from delivery.agent.transaction import Envelope, NotBegunError
-from delivery.policy.facts import DomainFacts, HostFacts, Starttls, StsMode, TlsEvidence
-from delivery.policy.mtasts import matches_any
+from delivery.policy.facts import DomainFacts, HostFacts, Starttls, TlsEvidence
 from delivery.policy.outcome import Outcome, Result, Scope
 from delivery.policy.record import Mechanism
-from delivery.policy.requirements import Demand, Refusal, Tls, demand, judge
+from delivery.policy.requirements import Demand, Refusal, Tls, demand, is_in_sts_policy, judge
 from delivery.smtp import LocalProtocolError, Rcpt
 
 MOST_FRUITLESS_ADDRESSES = 10
@@ -63,7 +62,7 @@ async def deliver(job: Job, facts: DomainFacts, *, pool: Pool, clock: Clock) -> 
 
 def target_of(facts: DomainFacts, host: HostFacts, address: str, demanded: Demand) -> Target:
     """Return where a session leads and by what it is checked."""
-    is_in_policy = facts.sts.mode is StsMode.ENFORCE and matches_any(host.name, facts.sts.mx)
+    is_in_policy = is_in_sts_policy(facts, host)
     return Target(host=host, address=address, demand=demanded, is_in_sts_policy=is_in_policy)
 
 
@@ -155,7 +154,7 @@ class _Delivery:
         if not host.addresses:
             self._pass_over(host.name, outcomes.no_address(self._facts, host))
             return
-        demanded = demand(self._job.order, self._facts, host)
+        demanded = demand(self._job.order, self._facts, host, self._job.history)
         if isinstance(demanded, Refusal):
             self._pass_over(host.name, demanded.outcome, demanded.stopped_by)
             return
@@ -233,8 +232,7 @@ class _Delivery:
 
     async def _hand_over(self, session: Session, started: datetime) -> None:
         """Send the message over an open session, if that shows what is demanded."""
-        evidence = session.evidence
-        refusal = judge(session.target.demand, evidence) if evidence else None
+        refusal = self._judge(session)
         if refusal is not None:
             ended = _Ended(outcome=refusal.outcome, stopped_by=refusal.stopped_by)
             self._note(session.target, session, started, ended)
@@ -248,6 +246,10 @@ class _Delivery:
         else:
             # The next message deserves another try with TLS.
             self._pool.retire(session)
+
+    def _judge(self, session: Session) -> Refusal | None:
+        evidence = session.evidence
+        return judge(session.target.demand, evidence, self._job.history) if evidence else None
 
     def _envelope(self, demanded: Demand) -> Envelope:
         addresses = (self._job.mail_from, *(rcpt.address for rcpt in self._open.values()))
@@ -275,10 +277,11 @@ class _Delivery:
     def _note_failure(
         self, session: Session, started: datetime, error: SessionError
     ) -> TlsEvidence | None:
-        demanded = session.target.demand
         is_tls = isinstance(error, TlsError)
-        stopped_by = demanded.by if is_tls and demanded.tls > Tls.MAY else Mechanism.NONE
-        ended = _Ended(outcome=error.outcome, stopped_by=stopped_by)
+        refusal = self._judge(session) if is_tls else None
+        ended = _Ended(outcome=error.outcome)
+        if refusal is not None:
+            ended = _Ended(outcome=refusal.outcome, stopped_by=refusal.stopped_by)
         self._note(session.target, session, started, ended)
         self._pool.retire(session)
         trouble = None if is_tls else outcomes.trouble_before_mail(error.outcome)

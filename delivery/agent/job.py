@@ -8,6 +8,7 @@ from datetime import datetime
 
 from delivery.agent.route import NOTHING, Memory
 from delivery.policy.facts import DomainFacts, SessionEvidence
+from delivery.policy.memory import TlsHistory
 from delivery.policy.modes import Order
 from delivery.policy.outcome import Outcome
 from delivery.policy.record import Mechanism
@@ -36,6 +37,9 @@ class Job:
     recipients: tuple[JobRecipient, ...]
     order: Order
     content: bytes
+    history: TlsHistory | None = None
+    """What the sender's account remembers of TLS with the domain."""
+
     has_8bit: bool = False
     needs_smtputf8: bool = False
     sign: Callable[[bytes], bytes] | None = None

@@ -29,7 +29,7 @@ from delivery.policy.facts import (
 )
 from delivery.policy.outcome import Scope
 from delivery.policy.reasons import Reason
-from delivery.policy.requirements import Demand, Tls
+from delivery.policy.requirements import Demand
 from delivery.smtp import (
     NEED_DATA,
     TIMEOUTS,
@@ -158,15 +158,12 @@ class Session:
 
     async def _say_hello(self) -> None:
         reply = await self.exchange(Ehlo(self._config.hostname))
-        if reply.code in EHLO_IS_UNKNOWN and self._may_do_without_esmtp:
+        if reply.code in EHLO_IS_UNKNOWN and not self.smtp.tls:
+            # Where TLS is demanded, its absence is what the copy waits for, not this reply.
             reply = await self.exchange(Helo(self._config.hostname))
         if not reply.is_positive:
             raise RefusedError(outcomes.refused(self.host, reply, Kind.HELLO, Scope.HOST))
         self._has_said_hello = True
-
-    @property
-    def _may_do_without_esmtp(self) -> bool:
-        return not self.smtp.tls and self.target.demand.tls is Tls.MAY
 
     async def _start_tls(self, care: Care) -> None:
         try:

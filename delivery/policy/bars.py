@@ -14,14 +14,17 @@ from enum import StrEnum
 from delivery.policy.facts import (
     Dnssec,
     DomainFacts,
+    HostFacts,
     Part,
     StsMode,
     TlsaState,
 )
+from delivery.policy.memory import FADES_AFTER, known, tls_history
 from delivery.policy.mtasts import matches_any
 from delivery.policy.reasons import Reason
+from delivery.policy.recall import recall, settles
 from delivery.policy.record import DomainRecord, Mechanism, Seen, Track
-from delivery.policy.verdict import FADES_AFTER, known
+from delivery.policy.requirements import BY_DANE, BY_STS, Demand, Tls, judge
 
 
 class BarKey(StrEnum):
@@ -66,6 +69,8 @@ class Bar:
     detail: str = ""
     was_yes: bool = False
     is_old: bool = False
+    remembered_at: datetime | None = None
+    """STARTTLS: when TLS was last there, if that forbids plain text now."""
 
 
 def bars_for(
@@ -75,9 +80,9 @@ def bars_for(
     record = record or DomainRecord(domain="")
     return (
         _from_track(BarKey.STARTTLS, record.starttls, record, now),
-        _looked_up(BarKey.MTA_STS, Part.MTA_STS, facts, record, checking=checking),
-        _looked_up(BarKey.DNSSEC, Part.MX, facts, record, checking=checking),
-        _looked_up(BarKey.DANE, Part.DANE, facts, record, checking=checking),
+        _looked_up(BarKey.MTA_STS, Part.MTA_STS, facts, record, now, checking=checking),
+        _looked_up(BarKey.DNSSEC, Part.MX, facts, record, now, checking=checking),
+        _looked_up(BarKey.DANE, Part.DANE, facts, record, now, checking=checking),
         _from_track(BarKey.REQUIRETLS, record.requiretls, record, now),
     )
 
@@ -93,6 +98,8 @@ _STATES = {
 def _from_track(key: BarKey, track: Track, record: DomainRecord, now: datetime) -> Bar:
     """A bar that sessions tell; what is older than half a year counts as unknown."""
     counted = known(track, now)
+    has_memory = key is BarKey.STARTTLS and counted.state in (Seen.NO, Seen.FAILED)
+    history = tls_history(record.domain, track, now) if has_memory else None
     return Bar(
         key=key,
         state=_STATES[counted.state],
@@ -104,28 +111,67 @@ def _from_track(key: BarKey, track: Track, record: DomainRecord, now: datetime) 
         host=record.last_host,
         was_yes=counted.was_yes,
         is_old=track.seen_at is not None and now - track.seen_at > FADES_AFTER,
+        remembered_at=history.last_at if history else None,
     )
 
 
 def _looked_up(
-    key: BarKey, part: Part, facts: DomainFacts | None, record: DomainRecord, *, checking: bool
+    key: BarKey,
+    part: Part,
+    facts: DomainFacts | None,
+    record: DomainRecord,
+    now: datetime,
+    *,
+    checking: bool,
 ) -> Bar:
     """A bar that look-ups tell, overruled by sessions that failed on what is published."""
     if facts is None or part not in facts.parts:
         return Bar(key=key, state=BarState.CHECKING if checking else BarState.UNKNOWN)
     bar = _READERS[key](facts)
-    stopped = {BarKey.DANE: Mechanism.DANE, BarKey.MTA_STS: Mechanism.MTA_STS}.get(key)
-    if bar.state is BarState.YES and stopped and record.stopped_by is stopped:
-        return Bar(
-            key=key,
-            state=BarState.FAILED,
-            since=record.stopped_since,
-            seen_at=record.last_seen_at,
-            sessions=record.stops,
-            reason=record.reason,
-            host=record.last_host,
-        )
-    return bar
+    failed = _failed(key, facts, record, now) if bar.state is BarState.YES else None
+    return failed or bar
+
+
+_INSISTED_ON = {
+    BarKey.DANE: Demand(
+        tls=Tls.PROVEN, accepts=BY_DANE, allows_plain_text=False, by=Mechanism.DANE
+    ),
+    BarKey.MTA_STS: Demand(
+        tls=Tls.PROVEN, accepts=BY_STS, allows_plain_text=False, by=Mechanism.MTA_STS
+    ),
+}
+
+
+def _failed(key: BarKey, facts: DomainFacts, record: DomainRecord, now: datetime) -> Bar | None:
+    """Return the bar of a policy that the last session with one of its hosts did not meet."""
+    gate = _INSISTED_ON.get(key)
+    if gate is None:
+        return None
+    for host in facts.hosts:
+        last = next((one for one in record.latest if one.host == host.name), None)
+        if record.latest and (last is None or not _is_covered(key, facts, host)):
+            continue
+        evidence = recall(record, facts, host, now)
+        refusal = judge(gate, evidence) if evidence and settles(gate, evidence) else None
+        if refusal is not None:
+            stopped = record.stopped_by is gate.by
+            seen_at = last.at if last else record.last_seen_at
+            return Bar(
+                key=key,
+                state=BarState.FAILED,
+                since=record.stopped_since if stopped else seen_at,
+                seen_at=seen_at,
+                sessions=record.stops if stopped else 1,
+                reason=refusal.outcome.reason,
+                host=host.name,
+            )
+    return None
+
+
+def _is_covered(key: BarKey, facts: DomainFacts, host: HostFacts) -> bool:
+    if key is BarKey.DANE:
+        return host.tlsa_state is TlsaState.USABLE
+    return matches_any(host.name, facts.sts.mx)
 
 
 def _mta_sts(facts: DomainFacts) -> Bar:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from delivery.policy.facts import DomainFacts, StsMode, TlsaState
+from delivery.policy.memory import known
 from delivery.policy.modes import BrokenTls, Mode, Order, PledgeKind, SenderPolicy
 from delivery.policy.mtasts import matches_any
 from delivery.policy.record import DomainRecord, Mechanism, Seen
-from delivery.policy.verdict import Forecast, Way, foresee, known
+from delivery.policy.verdict import Forecast, Way, foresee
 from mailweb.lib.numbers import spelled
 
 MODE_NAMES = {
@@ -124,7 +125,9 @@ def _obstacle(case: Case, now: datetime) -> str:
         return f"{case.domain} did not offer TLS in {_of(starttls.sessions)}"
     if starttls.state is Seen.NO:
         return f"{case.domain} did not offer TLS in its last session"
-    if record.stopped_by is not Mechanism.NONE:
+    if starttls.state is Seen.FAILED:
+        return f"{case.domain} offers TLS, and in its last session it did not come up"
+    if record.stopped_by in _PUBLISHED:
         return f"{case.domain} could not keep its own TLS policy in the last session"
     if requiretls.state is Seen.UNKNOWN:
         return f"nothing is known yet about what {case.domain} announces"
@@ -190,8 +193,9 @@ def _copy(
             forecast=Forecast(way=Way.LOCAL, sentence="Filed here; it does not leave this server."),
         )
     order = Order(mode=case.by_hand or mode, pledge=case.pledge, sender=sender)
+    forecast = foresee(order, case.facts, case.record, now)
     chosen = case.by_hand is not None or by_hand is not None
-    if not chosen and _is_broken(case) and _may_relax(case, on_broken_tls):
+    if not chosen and _is_broken(case, forecast) and _may_relax(case, on_broken_tls):
         relaxed = replace(order, mode=Mode.OPTIONAL)
         return Copy(
             case=case,
@@ -199,19 +203,20 @@ def _copy(
             forecast=foresee(relaxed, case.facts, case.record, now),
             needs_consent=on_broken_tls is BrokenTls.ASK,
         )
-    return Copy(
-        case=case,
-        mode=order.effective_mode,
-        forecast=foresee(order, case.facts, case.record, now),
-    )
+    return Copy(case=case, mode=order.effective_mode, forecast=forecast)
 
 
-def _is_broken(case: Case) -> bool:
-    """Whether the domain publishes a policy that its own servers failed, with no success since."""
-    return case.record is not None and case.record.stopped_by in (
-        Mechanism.DANE,
-        Mechanism.MTA_STS,
-    )
+_PUBLISHED = (Mechanism.DANE, Mechanism.MTA_STS)
+
+
+def _is_broken(case: Case, forecast: Forecast) -> bool:
+    """Whether the domain publishes a policy that its own servers failed, with no success since.
+
+    Look-ups alone do not tell: DNS that is silent for a moment breaks nothing. TLS that merely
+    was there before is no policy of theirs, and never set aside by rule.
+    """
+    was_stopped = case.record is not None and case.record.stopped_by in _PUBLISHED
+    return forecast.stopped_by in _PUBLISHED and (was_stopped or forecast.is_from_session)
 
 
 def _may_relax(case: Case, on_broken_tls: BrokenTls) -> bool:

@@ -84,6 +84,11 @@ class Order:
         return self.sender.allows_plain_text
 
     @property
+    def outweighs_history(self) -> bool:
+        """Whether the sender allowed plain text although TLS was there before (`memory.py`)."""
+        return self.effective_mode is Mode.OPTIONAL or self.pledge is PledgeKind.PLAIN
+
+    @property
     def effective_mode(self) -> Mode:
         """The mode after the pledge: a pledge of verified TLS is a floor under every mode."""
         floor = (

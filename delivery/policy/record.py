@@ -10,8 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from delivery.policy.facts import Starttls
+from delivery.policy.facts import Proof, SessionEvidence, Starttls
 from delivery.policy.reasons import Reason
+
+MOST_HOSTS = 10
+"""How many hosts of a domain are kept with their last session, the most recent ones."""
 
 
 class Seen(StrEnum):
@@ -24,13 +27,16 @@ class Seen(StrEnum):
 
 
 class Mechanism(StrEnum):
-    """Which published policy stopped a delivery."""
+    """Which policy stopped a delivery: one that the recipient publishes, or one of ours."""
 
     NONE = ""
     DANE = "dane"
     MTA_STS = "mta_sts"
     TLS = "tls"
     """Not a policy of the recipient's: the handshake itself, under a rule of the sender's."""
+
+    HISTORY = "history"
+    """TLS was there before, and nobody allowed plain text since (`memory.py`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +51,9 @@ class Track:
     was_yes: bool = False
     """Whether it was `yes` at any time before it became what it is now."""
 
+    yes_at: datetime | None = None
+    """When it was last `yes`; later sessions that showed something else leave it alone."""
+
     def after(self, state: Seen, at: datetime) -> Track:
         """Return the track once one more session showed `state`."""
         changed = state is not self.state
@@ -55,7 +64,23 @@ class Track:
             hits=self.hits + (state is Seen.YES),
             sessions=self.sessions + 1,
             was_yes=self.was_yes or (changed and self.state is Seen.YES),
+            yes_at=at if state is Seen.YES else self.yes_at,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastSession:
+    """What the latest session with one host showed, as far as the gates ask for it."""
+
+    host: str
+    at: datetime
+    starttls: Starttls
+    version: str = ""
+    proofs: frozenset[Proof] = frozenset()
+    reason: Reason = Reason.NONE
+    pkix_reason: Reason = Reason.NONE
+    dane_reason: Reason = Reason.NONE
+    offers_requiretls: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +89,9 @@ class Observation:
 
     at: datetime
     host: str
-    starttls: Starttls
-    is_encrypted: bool = False
-    offers_requiretls: bool = False
+    evidence: SessionEvidence | None
+    """None if no EHLO was answered."""
+
     is_proven: bool = False
     """Whether what the server showed ties it to the domain (`proves_server`)."""
 
@@ -99,6 +124,8 @@ class DomainRecord:
     stopped_since: datetime | None = None
     stops: int = 0
     reason: Reason = Reason.NONE
+    latest: tuple[LastSession, ...] = ()
+    """The last session with each host, the newest first."""
 
     def after(self, seen: Observation) -> DomainRecord:
         """Return the record once `seen` is added to it."""
@@ -114,23 +141,44 @@ _STARTTLS = {
 
 def _with_session(record: DomainRecord, seen: Observation) -> DomainRecord:
     """Add what the session showed; one that never got an EHLO answer shows nothing."""
-    if seen.starttls is Starttls.UNKNOWN:
+    if seen.evidence is None:
         return record
+    tls = seen.evidence.tls
     requiretls, proven = record.requiretls, record.proven
-    if seen.starttls is not Starttls.FAILED:
-        requiretls = requiretls.after(Seen.YES if seen.offers_requiretls else Seen.NO, seen.at)
-    if seen.is_encrypted:
+    if tls.starttls is not Starttls.FAILED:
+        offers = Seen.YES if seen.evidence.offers_requiretls else Seen.NO
+        requiretls = requiretls.after(offers, seen.at)
+    if tls.is_encrypted:
         proven = proven.after(Seen.YES if seen.is_proven else Seen.NO, seen.at)
     return replace(
         record,
         first_seen_at=record.first_seen_at or seen.at,
         last_seen_at=seen.at,
         last_host=seen.host,
-        starttls=record.starttls.after(_STARTTLS[seen.starttls], seen.at),
+        starttls=record.starttls.after(_STARTTLS[tls.starttls], seen.at),
         proven=proven,
         requiretls=requiretls,
         reason=seen.reason,
+        latest=_with_latest(record.latest, seen.evidence, seen.host, seen.at),
     )
+
+
+def _with_latest(
+    latest: tuple[LastSession, ...], evidence: SessionEvidence, host: str, at: datetime
+) -> tuple[LastSession, ...]:
+    tls = evidence.tls
+    newest = LastSession(
+        host=host,
+        at=at,
+        starttls=tls.starttls,
+        version=tls.version,
+        proofs=tls.proofs,
+        reason=tls.reason,
+        pkix_reason=tls.pkix_reason,
+        dane_reason=tls.dane_reason,
+        offers_requiretls=evidence.offers_requiretls,
+    )
+    return (newest, *(one for one in latest if one.host != host))[:MOST_HOSTS]
 
 
 def _with_result(record: DomainRecord, seen: Observation) -> DomainRecord:

@@ -1,7 +1,8 @@
 """What one MX host must show before it gets a copy, and whether a session showed it.
 
 Two gates: `demand` before connecting, from the order and what DNS and HTTPS say; `judge`
-after EHLO, from what the session showed. Both are used to send and to foresee sending.
+after EHLO, from what the session showed. Both are used to send and to foresee sending, and
+nothing else decides: refusals of TLS are temporary, for an attacker can cause every one of them.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from delivery.policy.facts import (
     HostFacts,
     Proof,
     SessionEvidence,
+    Starttls,
     StsMode,
     TlsaState,
 )
+from delivery.policy.memory import TlsHistory
 from delivery.policy.modes import Mode, Order
 from delivery.policy.mtasts import matches_any
 from delivery.policy.outcome import Outcome, Result, Scope
@@ -51,7 +54,7 @@ class Demand:
     requiretls: bool = False
     allows_plain_text: bool = True
     by: Mechanism = Mechanism.NONE
-    """Who asks for it: the recipient's DANE or MTA-STS, or (`tls`) a rule of the sender's."""
+    """Who asks for it: the recipient's DANE or MTA-STS, or (`tls`, `history`) a rule of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +65,12 @@ class Refusal:
     stopped_by: Mechanism
 
 
-def demand(order: Order, facts: DomainFacts, host: HostFacts) -> Demand | Refusal:
+def demand(
+    order: Order, facts: DomainFacts, host: HostFacts, history: TlsHistory | None = None
+) -> Demand | Refusal:
     """Return what `host` must show to get a copy sent under `order`, or why it can't get it.
+
+    `history` is what the account remembers of TLS with the domain (`tls_history`).
 
     RFC 8689 §3: "TLS-Required: No" sets every published policy aside, unless the sender
     pledged verified TLS for this recipient.
@@ -80,7 +87,14 @@ def demand(order: Order, facts: DomainFacts, host: HostFacts) -> Demand | Refusa
         return _for_verified(order, facts, host)
     if published.tls is Tls.MAY and not order.allows_plain_text:
         return Demand(tls=Tls.ENCRYPTED, allows_plain_text=False, by=Mechanism.TLS)
+    if published.tls is Tls.MAY and history is not None and not order.outweighs_history:
+        return Demand(tls=Tls.ENCRYPTED, allows_plain_text=False, by=Mechanism.HISTORY)
     return published
+
+
+def is_in_sts_policy(facts: DomainFacts, host: HostFacts) -> bool:
+    """Return whether an enforced MTA-STS policy of the domain names `host`."""
+    return facts.sts.mode is StsMode.ENFORCE and matches_any(host.name, facts.sts.mx)
 
 
 def _published(facts: DomainFacts, host: HostFacts) -> Demand | Refusal:
@@ -92,7 +106,7 @@ def _published(facts: DomainFacts, host: HostFacts) -> Demand | Refusal:
         # RFC 8461 §2: MTA-STS must not override what DANE says.
         return Demand(tls=Tls.PROVEN, accepts=BY_DANE, allows_plain_text=False, by=Mechanism.DANE)
     if facts.sts.mode is StsMode.ENFORCE:
-        if not matches_any(host.name, facts.sts.mx):
+        if not is_in_sts_policy(facts, host):
             return _not_in_policy(facts, host)
         return Demand(tls=Tls.PROVEN, accepts=BY_STS, allows_plain_text=False, by=Mechanism.MTA_STS)
     if host.tlsa_state is TlsaState.UNUSABLE:
@@ -140,20 +154,18 @@ def _for_verified(order: Order, facts: DomainFacts, host: HostFacts) -> Demand |
     )
 
 
-def judge(demanded: Demand, evidence: SessionEvidence) -> Refusal | None:
-    """Return why a session that has reached EHLO must not get the copy, or None if it may."""
+def judge(
+    demanded: Demand, evidence: SessionEvidence, history: TlsHistory | None = None
+) -> Refusal | None:
+    """Return why a session that has reached EHLO must not get the copy, or None if it may.
+
+    `history` is what `demand` was given; it only adds to the words.
+    """
     tls = evidence.tls
     if not tls.is_encrypted:
         if demanded.tls is Tls.MAY and demanded.allows_plain_text:
             return None
-        return _refuse(
-            Result.DEFERRED,
-            "4.7.10",
-            f"{evidence.host} did not bring up TLS, which {_asker(demanded)} asks for.",
-            reason=tls.reason or Reason.STARTTLS_NOT_SUPPORTED,
-            private=tls.detail,
-            stopped_by=demanded.by,
-        )
+        return _without_tls(demanded, evidence, history)
     if demanded.tls is Tls.PROVEN and not demanded.accepts & tls.proofs:
         by_dane = demanded.by is Mechanism.DANE
         return _refuse(
@@ -173,6 +185,30 @@ def judge(demanded: Demand, evidence: SessionEvidence) -> Refusal | None:
             stopped_by=Mechanism.TLS,
         )
     return None
+
+
+def _without_tls(
+    demanded: Demand, evidence: SessionEvidence, history: TlsHistory | None
+) -> Refusal:
+    """No TLS where it is demanded: not announced, refused (whatever the code), or broken."""
+    tls = evidence.tls
+    handshake_broke = (
+        tls.starttls is Starttls.FAILED and tls.reason is not Reason.STARTTLS_NOT_SUPPORTED
+    )
+    told = f"{evidence.host} did not bring up TLS, which {_asker(demanded)} asks for."
+    if demanded.by is Mechanism.HISTORY and history is not None:
+        told = (
+            f"{history.told()}, and does not now. Someone in between may be hiding it, so the copy "
+            "waits. Set it to TLS optional, and it goes in plain text."
+        )
+    return _refuse(
+        Result.DEFERRED,
+        "4.7.5" if handshake_broke else "4.7.10",
+        told,
+        reason=tls.reason or Reason.STARTTLS_NOT_SUPPORTED,
+        private=tls.detail,
+        stopped_by=demanded.by,
+    )
 
 
 def _asker(demanded: Demand) -> str:

@@ -3,22 +3,35 @@
 Compose, dashboard and command line ask `foresee`; the worker runs the very gates that
 `foresee` runs (requirements.py), on what the session really shows instead of what the
 record says it showed last time. So what compose promises, the worker does.
+
+What a server answers to MAIL, RCPT or the content is its own affair and never foreseen: a
+forecast says whether TLS and DNS let the copy be handed over, how it is encrypted and who is proven.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
-from delivery.policy.facts import DnsFailure, Dnssec, DomainFacts
-from delivery.policy.modes import Order
+from delivery.policy import telling
+from delivery.policy.dates import ago
+from delivery.policy.facts import (
+    DnsFailure,
+    Dnssec,
+    DomainFacts,
+    HostFacts,
+    Proof,
+    SessionEvidence,
+    proves_server,
+)
+from delivery.policy.memory import tls_history
+from delivery.policy.modes import Mode, Order
 from delivery.policy.outcome import Result
-from delivery.policy.record import DomainRecord, Mechanism, Seen, Track
-from delivery.policy.requirements import Demand, Refusal, Tls, demand
-
-FADES_AFTER = timedelta(days=30)
-FORGOTTEN_AFTER = timedelta(days=180)
+from delivery.policy.reasons import Reason
+from delivery.policy.recall import recall, settles
+from delivery.policy.record import DomainRecord, Mechanism
+from delivery.policy.requirements import Demand, Refusal, Tls, demand, judge
 
 
 class Way(StrEnum):
@@ -40,19 +53,45 @@ _WEAKEST_FIRST = (Way.NOT_SENT, Way.PLAIN, Way.UNKNOWN, Way.TLS, Way.VERIFIED, W
 class Forecast:
     """How a copy would travel now, and why, in one sentence.
 
-    `is_final` tells a refusal that trying again can't change from one that may pass.
+    `result` is what becomes of it as far as TLS and DNS decide: delivered means that they let it
+    be handed over; None that no session has shown it yet. `proofs` and `reason` are what the
+    attempt would be kept with.
     """
 
     way: Way
     sentence: str
     stopped_by: Mechanism = Mechanism.NONE
-    is_final: bool = False
+    result: Result | None = None
+    proofs: frozenset[Proof] = frozenset()
+    reason: Reason = Reason.NONE
+    is_from_session: bool = False
+    """Whether it rests on what a session showed, not on look-ups alone."""
+
+    @property
+    def is_final(self) -> bool:
+        """Tell a refusal that trying again can't change from one that may pass."""
+        return self.result is Result.FAILED
 
 
-def known(track: Track, now: datetime) -> Track:
-    """Return the track as it counts for decisions: evidence that is too old counts as none."""
-    too_old = track.seen_at is None or now - track.seen_at > FORGOTTEN_AFTER
-    return Track() if too_old else track
+def travelled(
+    *,
+    mode: Mode,
+    requiretls: bool,
+    version: str,
+    proofs: frozenset[Proof],
+    mx: Dnssec,
+    reason: Reason,
+) -> Way:
+    """Return how a message handed over in a session like this travels.
+
+    `mode` is the effective one: under VERIFIED the gate let nothing else pass.
+    """
+    if requiretls:
+        return Way.REQUIRETLS
+    if not version:
+        return Way.PLAIN
+    is_proven = mode is Mode.VERIFIED or proves_server(proofs, mx, reason)
+    return Way.VERIFIED if is_proven else Way.TLS
 
 
 def foresee(
@@ -60,144 +99,123 @@ def foresee(
 ) -> Forecast:
     """Return how a copy sent under `order` would travel, as far as it can be known.
 
-    The host that is tried first decides; where hosts differ, the weakest way is told.
+    Hosts that would not get it are passed over, as the worker passes over them; where the
+    rest differ, the weakest way is told.
     """
     if facts is None or not facts.is_complete:
         return Forecast(way=Way.UNKNOWN, sentence="The look-ups are still running.")
     if facts.failure is not None:
-        return _without_hosts(facts)
-    gates = [demand(order, facts, host) for host in facts.hosts]
-    demands = [gate for gate in gates if isinstance(gate, Demand)]
-    if not demands:
-        return _refused([gate for gate in gates if isinstance(gate, Refusal)])
-    record = record or DomainRecord(domain=facts.domain)
-    is_lenient = order.sender.accepts_pkix and facts.dnssec is not Dnssec.SECURE
-    return min(
-        (_with_evidence(one, record, now, is_lenient=is_lenient) for one in demands),
-        key=lambda forecast: _WEAKEST_FIRST.index(forecast.way),
-    )
+        return _without_hosts(facts, facts.failure)
+    case = _Case(order, facts, record or DomainRecord(domain=facts.domain), now)
+    return _together([case.at(host) for host in facts.hosts])
 
 
-def _without_hosts(facts: DomainFacts) -> Forecast:
-    """A domain that DNS gives no servers for."""
-    if facts.failure is DnsFailure.NXDOMAIN:
-        sentence = f"There is no domain {facts.domain}."
-        return Forecast(way=Way.NOT_SENT, sentence=sentence, is_final=True)
-    if facts.failure is DnsFailure.NULL_MX:
-        sentence = f"{facts.domain} says in DNS that it takes no mail."
-        return Forecast(way=Way.NOT_SENT, sentence=sentence, is_final=True)
-    return Forecast(
-        way=Way.UNKNOWN, sentence="DNS gives no answer now. The copy waits and is tried again."
-    )
-
-
-def _refused(refusals: list[Refusal]) -> Forecast:
-    """Every host is ruled out before anything connects."""
-    if not refusals:
+def _together(told: list[Forecast]) -> Forecast:
+    """Sum the hosts up: a final refusal counts only if every host gives one."""
+    refused = (Result.DEFERRED, Result.FAILED)
+    takers = [one for one in told if one.result not in refused]
+    if takers:
+        return min(takers, key=lambda one: _WEAKEST_FIRST.index(one.way))
+    if not told:
         return Forecast(way=Way.UNKNOWN, sentence="No server is known that takes its mail.")
-    first = refusals[0]
+    return next((one for one in told if one.result is Result.DEFERRED), told[0])
+
+
+def _without_hosts(facts: DomainFacts, failure: DnsFailure) -> Forecast:
+    """A domain that DNS gives no servers for."""
+    final = telling.NO_HOST.get(failure)
+    if final:
+        return Forecast(
+            way=Way.NOT_SENT, sentence=final.format(domain=facts.domain), result=Result.FAILED
+        )
+    return Forecast(
+        way=Way.UNKNOWN,
+        sentence="DNS gives no answer now. The copy waits and is tried again.",
+        result=Result.DEFERRED,
+    )
+
+
+class _Case:
+    """One copy and everything known about its domain; asked about one host at a time."""
+
+    def __init__(
+        self, order: Order, facts: DomainFacts, record: DomainRecord, now: datetime
+    ) -> None:
+        self._order = order
+        self._facts = facts
+        self._record = record
+        self._now = now
+        self._history = tls_history(facts.domain, record.starttls, now)
+
+    def at(self, host: HostFacts) -> Forecast:
+        """Return what becomes of the copy at one host: both gates, as the worker runs them."""
+        if not host.addresses and host.failure is not None:
+            return self._without_address(host)
+        gate = demand(self._order, self._facts, host, self._history)
+        if isinstance(gate, Refusal):
+            return _refused(gate, gate.outcome.public)
+        evidence = recall(self._record, self._facts, host, self._now)
+        if evidence is None:
+            return _untested(gate)
+        is_settled = settles(gate, evidence)
+        asked = gate if is_settled else replace(gate, tls=Tls.ENCRYPTED)
+        refusal = judge(asked, evidence, self._history)
+        if refusal is not None:
+            sentence = telling.refused(gate, refusal, evidence, self._told(), self._facts.domain)
+            return _refused(refusal, sentence, is_from_session=True)
+        return self._handed_over(gate, evidence) if is_settled else _untested(gate)
+
+    def _told(self) -> str:
+        history = self._history
+        return history.told(ago(history.last_at, self._now)) if history else ""
+
+    def _handed_over(self, gate: Demand, evidence: SessionEvidence) -> Forecast:
+        tls = evidence.tls
+        way = travelled(
+            mode=self._order.effective_mode,
+            requiretls=gate.requiretls,
+            version=tls.version,
+            proofs=tls.proofs,
+            mx=self._facts.dnssec,
+            reason=tls.reason,
+        )
+        return Forecast(
+            way=way,
+            sentence=telling.handed_over(gate, way.value),
+            result=Result.DELIVERED,
+            proofs=tls.proofs,
+            reason=tls.reason,
+            is_from_session=True,
+        )
+
+    def _without_address(self, host: HostFacts) -> Forecast:
+        is_final = host.failure is DnsFailure.NO_ADDRESS and self._facts.is_implicit_mx
+        if is_final:
+            return Forecast(
+                way=Way.NOT_SENT,
+                sentence=f"{self._facts.domain} has no mail server.",
+                result=Result.FAILED,
+            )
+        return Forecast(
+            way=Way.UNKNOWN,
+            sentence=f"DNS gives no address of {host.name} now. The copy waits and is tried again.",
+            result=Result.DEFERRED,
+        )
+
+
+def _refused(refusal: Refusal, sentence: str, *, is_from_session: bool = False) -> Forecast:
     return Forecast(
         way=Way.NOT_SENT,
-        sentence=first.outcome.public,
-        stopped_by=first.stopped_by,
-        is_final=all(refusal.outcome.result is Result.FAILED for refusal in refusals),
+        sentence=sentence,
+        stopped_by=refusal.stopped_by,
+        result=refusal.outcome.result,
+        reason=refusal.outcome.reason,
+        is_from_session=is_from_session,
     )
 
 
-def _with_evidence(
-    demanded: Demand, record: DomainRecord, now: datetime, *, is_lenient: bool
-) -> Forecast:
-    """Judge one host's demand by what earlier sessions showed.
-
-    `is_lenient`: a certificate alone is accepted, although records count it as no proof.
-    """
-    if demanded.by is not Mechanism.NONE and record.stopped_by is demanded.by:
-        return Forecast(
-            way=Way.NOT_SENT,
-            sentence=f"{_ASKERS[demanded.by]} could not be met when it was last tried. "
-            "The copy waits until that changes.",
-            stopped_by=record.stopped_by,
-        )
-    if demanded.requiretls:
-        return _requiretls(record, now)
-    if demanded.tls is Tls.PROVEN:
-        return _proven(demanded, record, now, is_lenient=is_lenient)
-    if demanded.tls is Tls.ENCRYPTED:
-        return _encrypted(record, now)
-    return _opportunistic(record, now)
-
-
-_ASKERS = {
-    Mechanism.DANE: "What its DANE record asks for",
-    Mechanism.MTA_STS: "What its MTA-STS policy asks for",
-    Mechanism.TLS: "The TLS you ask for",
-}
-
-
-def _requiretls(record: DomainRecord, now: datetime) -> Forecast:
-    state = known(record.requiretls, now).state
-    if state is Seen.YES:
-        return Forecast(
-            way=Way.REQUIRETLS,
-            sentence="Verified TLS here, and every later server must do the same.",
-        )
-    if state is Seen.NO:
-        return Forecast(
-            way=Way.NOT_SENT,
-            sentence=f"{record.domain} did not announce REQUIRETLS when it was last asked.",
-            is_final=True,
-        )
-    return Forecast(
-        way=Way.UNKNOWN, sentence="Sent if the server announces REQUIRETLS, else returned to you."
-    )
-
-
-def _proven(demanded: Demand, record: DomainRecord, now: datetime, *, is_lenient: bool) -> Forecast:
-    """DANE and MTA-STS are insisted on; a certificate alone is as good as its last session."""
-    if demanded.by is Mechanism.DANE:
-        return Forecast(way=Way.VERIFIED, sentence="DANE is insisted on.")
-    if demanded.by is Mechanism.MTA_STS:
-        return Forecast(way=Way.VERIFIED, sentence="Its MTA-STS policy is insisted on.")
-    state = known(record.proven, now).state
-    if state is Seen.YES:
-        return Forecast(way=Way.VERIFIED, sentence="A valid certificate is insisted on.")
-    has_no_tls = known(record.starttls, now).state in (Seen.NO, Seen.FAILED)
-    if has_no_tls or (state is Seen.NO and not is_lenient):
-        return Forecast(
-            way=Way.NOT_SENT,
-            sentence=f"{record.domain} did not prove who it is when it was last asked.",
-            stopped_by=Mechanism.TLS,
-        )
-    return Forecast(
-        way=Way.UNKNOWN, sentence="Sent if the server shows a valid certificate, else kept waiting."
-    )
-
-
-def _encrypted(record: DomainRecord, now: datetime) -> Forecast:
-    state = known(record.starttls, now).state
-    if state is Seen.YES:
-        return Forecast(way=Way.TLS, sentence="TLS is insisted on; who answers is not proven.")
-    if state is Seen.UNKNOWN:
-        return Forecast(
-            way=Way.UNKNOWN, sentence="Sent if the server offers TLS, else kept waiting."
-        )
-    return Forecast(
-        way=Way.NOT_SENT,
-        sentence=f"{record.domain} did not bring up TLS when it was last asked.",
-        stopped_by=Mechanism.TLS,
-    )
-
-
-def _opportunistic(record: DomainRecord, now: datetime) -> Forecast:
-    state = known(record.starttls, now).state
-    if state is Seen.YES and known(record.proven, now).state is Seen.YES:
-        return Forecast(
-            way=Way.VERIFIED, sentence="It proved who it is last time. Nothing insists on it."
-        )
-    if state is Seen.YES:
-        return Forecast(
-            way=Way.TLS, sentence="Encrypted, to whoever answers. Nothing insists on it."
-        )
-    if state is Seen.UNKNOWN:
-        return Forecast(way=Way.UNKNOWN, sentence="TLS if the server offers it, else plain text.")
-    return Forecast(way=Way.PLAIN, sentence="Anyone on the way could read this copy.")
+def _untested(gate: Demand) -> Forecast:
+    """Nobody has seen yet whether the host meets what is demanded."""
+    insisted_on = gate.by in (Mechanism.DANE, Mechanism.MTA_STS) and bool(gate.accepts)
+    way = Way.VERIFIED if insisted_on and not gate.requiretls else Way.UNKNOWN
+    return Forecast(way=way, sentence=telling.untested(gate))

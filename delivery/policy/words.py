@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from delivery.policy.bars import Bar, BarKey, BarState
+from delivery.policy.dates import ago, day
 from delivery.policy.facts import DomainFacts
 from delivery.policy.reasons import Reason
 from delivery.policy.record import DomainRecord
@@ -103,35 +104,6 @@ TONES = {
     Way.PLAIN: "warn",
     Way.NOT_SENT: "bad",
 }
-
-
-def ago(at: datetime | None, now: datetime) -> str:
-    """Return how long ago `at` was, as people say it: just now, 3 hours ago, yesterday, 14 May.
-
-    Days and hours are those of the zone that `now` is in: the reader's.
-    """
-    if at is None:
-        return "never seen"
-    at = at.astimezone(now.tzinfo)
-    age = now - at
-    if age < timedelta(minutes=2):
-        return "just now"
-    if age < timedelta(hours=1):
-        return f"{age.seconds // 60} minutes ago"
-    if at.date() == now.date():
-        return f"today {at:%H:%M}"
-    days = (now.date() - at.date()).days
-    if days == 1:
-        return "yesterday"
-    if days <= 30:
-        return f"{days} days ago"
-    return day(at, now)
-
-
-def day(at: datetime, now: datetime) -> str:
-    """Return a date; the year only when it is not this one."""
-    at = at.astimezone(now.tzinfo)
-    return f"{at.day} {at:%B}" if at.year == now.year else f"{at.day} {at:%B %Y}"
 
 
 def since(record: DomainRecord | None, now: datetime) -> str:
@@ -294,9 +266,17 @@ def bar_view(bar: Bar, domain: str, now: datetime) -> BarView:
         else "",
         server=bar.host,
         reason=bar.reason.value,
-        means=_MEANS.get((bar.key, bar.state.value), ""),
+        means=_means(bar, now),
         is_fresh=bar.seen_at is not None and now - bar.seen_at < timedelta(seconds=5),
     )
+
+
+def _means(bar: Bar, now: datetime) -> str:
+    """Return what the fact means for a copy sent now."""
+    if bar.remembered_at is not None:
+        last = ago(bar.remembered_at, now)
+        return f"TLS was there before, last {last}: a copy waits rather than travel in plain text."
+    return _MEANS.get((bar.key, bar.state.value), "")
 
 
 def _seen(bar: Bar, now: datetime) -> str:

@@ -11,6 +11,7 @@ from django.db.models import Count, Prefetch, Q
 from delivery.models import OPEN_STATES, OutboundMessage, Recipient, State
 from delivery.policy import words
 from delivery.policy.choice import MODE_NAMES
+from delivery.policy.dates import ago, day
 from delivery.policy.modes import Mode, PledgeKind
 from delivery.policy.record import Mechanism
 from delivery.selectors.domains import rows_for
@@ -169,8 +170,8 @@ def _when(copy: Recipient, now: datetime) -> str:
     if copy.state == State.SCHEDULED and copy.next_attempt_at:
         return _clock(copy.next_attempt_at, now)
     if copy.state == State.FAILED and copy.settled_at:
-        return words.ago(copy.settled_at, now).capitalize()
-    return words.ago(copy.message.queued_at, now).capitalize()
+        return ago(copy.settled_at, now).capitalize()
+    return ago(copy.message.queued_at, now).capitalize()
 
 
 def _clock(at: datetime, now: datetime) -> str:
@@ -180,7 +181,7 @@ def _clock(at: datetime, now: datetime) -> str:
         return f"at {at:%H:%M}"
     if (at.date() - now.date()).days == 1:
         return f"tomorrow {at:%H:%M}"
-    return f"{words.day(at, now)} {at:%H:%M}"
+    return f"{day(at, now)} {at:%H:%M}"
 
 
 def _sentence(copy: Recipient, now: datetime, *, is_undoable: bool = False) -> str:
@@ -204,7 +205,9 @@ def _tries(number: int) -> str:
 
 
 def _ways_out(copy: Recipient) -> tuple[WayOut, ...]:
-    """Return what can be done about a copy that failed: up to three ways."""
+    """Return what can be done about a copy that failed, or waits for TLS: up to three ways."""
+    if copy.state == State.WAITING:
+        return _ways_around(copy)
     if copy.state != State.FAILED:
         return ()
     again = WayOut(key="keep-trying", title="Try again", text="As before, for another five days.")
@@ -222,18 +225,21 @@ def _ways_out(copy: Recipient) -> tuple[WayOut, ...]:
             text="To this recipient only, as well as the server allows.",
         )
         return (weaker, again, other)
-    if _failed_by_policy(copy) and copy.pledge != PledgeKind.VERIFIED:
-        optional = WayOut(
-            key="optional",
-            title="TLS optional, once",
-            text="To this recipient only. What their domain publishes is then ignored.",
-        )
-        return (again, optional, other)
-    return (again, other)
+    return (again, *_ways_around(copy), other)
 
 
-def _failed_by_policy(copy: Recipient) -> bool:
-    return copy.last_attempt is not None and copy.last_attempt.stopped_by in (
-        Mechanism.DANE,
-        Mechanism.MTA_STS,
-    )
+def _ways_around(copy: Recipient) -> tuple[WayOut, ...]:
+    """Return how a copy that waits for TLS gets through without; it is tried again in any case."""
+    stopped_by = copy.last_attempt.stopped_by if copy.last_attempt else ""
+    if copy.mode != Mode.DEFAULT or copy.pledge == PledgeKind.VERIFIED:
+        return ()
+    text = _WITHOUT_TLS.get(Mechanism(stopped_by))
+    return (WayOut(key="optional", title="TLS optional, once", text=text),) if text else ()
+
+
+_IGNORED = "To this recipient only. What their domain publishes is then ignored."
+_WITHOUT_TLS = {
+    Mechanism.DANE: _IGNORED,
+    Mechanism.MTA_STS: _IGNORED,
+    Mechanism.HISTORY: "To this recipient only. It may then travel in plain text.",
+}

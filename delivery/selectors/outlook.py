@@ -9,7 +9,7 @@ from datetime import datetime
 from delivery.policy import words
 from delivery.policy.choice import Case, Choice, Copy, choose
 from delivery.policy.modes import BrokenTls, Mode, PledgeKind, SenderPolicy
-from delivery.policy.verdict import Way
+from delivery.policy.verdict import Forecast, Way
 from delivery.policy.words import LedgerRow, WireView
 from delivery.selectors.domains import DomainView, domain_views, row_of
 from mailweb.lib.numbers import spelled
@@ -47,6 +47,7 @@ class CopyView:
     is_by_hand: bool
     alternative: Alternative | None
     is_refused: bool
+    forecast: Forecast
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +140,7 @@ def _copy_view(copy: Copy) -> CopyView:
         is_by_hand=copy.case.by_hand is not None,
         alternative=_alternative(copy),
         is_refused=way is Way.NOT_SENT,
+        forecast=copy.forecast,
     )
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from delivery.models import SETTLED_STATES, Attempt, OutboundMessage, Recipient, State
 from delivery.policy import words
-from delivery.policy.facts import Dnssec, Proof, Starttls, proves_server
+from delivery.policy.facts import Dnssec, Proof, Starttls
 from delivery.policy.modes import Mode
 from delivery.policy.reasons import Reason
-from delivery.policy.verdict import Way
+from delivery.policy.verdict import Way, travelled
 from delivery.policy.words import WireView
 
 Fact = tuple[str, str, bool]
@@ -91,16 +91,14 @@ def _way(copy: Recipient) -> Way:
 
 def way_of(attempt: Attempt) -> Way:
     """Return how a message handed over in this attempt travelled."""
-    if attempt.requiretls_used:
-        return Way.REQUIRETLS
-    if not attempt.tls_version:
-        return Way.PLAIN
-    proofs = frozenset(Proof(one) for one in attempt.verified_by)
-    insisted = attempt.mode == Mode.VERIFIED
-    proven = insisted or proves_server(
-        proofs, Dnssec(attempt.dnssec or Dnssec.UNCHECKED), Reason(attempt.reason)
+    return travelled(
+        mode=Mode(attempt.mode),
+        requiretls=attempt.requiretls_used,
+        version=attempt.tls_version,
+        proofs=frozenset(Proof(one) for one in attempt.verified_by),
+        mx=Dnssec(attempt.dnssec or Dnssec.UNCHECKED),
+        reason=Reason(attempt.reason),
     )
-    return Way.VERIFIED if proven else Way.TLS
 
 
 _TRAVELLED = {

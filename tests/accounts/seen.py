@@ -20,9 +20,11 @@ from delivery.policy.facts import (
     DomainFacts,
     HostFacts,
     Proof,
+    SessionEvidence,
     Starttls,
     StsFacts,
     StsMode,
+    TlsEvidence,
     proves_server,
 )
 from delivery.policy.modes import Mode
@@ -118,9 +120,7 @@ def _fold(attempt: Attempt) -> None:
         Observation(
             at=attempt.at,
             host=attempt.mx,
-            starttls=Starttls(attempt.starttls),
-            is_encrypted=bool(attempt.tls_version),
-            offers_requiretls=attempt.requiretls_offered,
+            evidence=_evidence(attempt) if attempt.starttls else None,
             is_proven=proves_server(
                 frozenset(Proof(proof) for proof in attempt.verified_by),
                 Dnssec(attempt.dnssec),
@@ -133,6 +133,20 @@ def _fold(attempt: Attempt) -> None:
     )
     DomainEvidence.objects.update_or_create(
         owner=attempt.owner, domain=attempt.domain, defaults=stored.columns_of(record)
+    )
+
+
+def _evidence(attempt: Attempt) -> SessionEvidence:
+    return SessionEvidence(
+        host=attempt.mx,
+        tls=TlsEvidence(
+            starttls=Starttls(attempt.starttls),
+            version=attempt.tls_version,
+            proofs=frozenset(Proof(proof) for proof in attempt.verified_by),
+            reason=Reason(attempt.reason),
+            dane_reason=Reason(attempt.reason),
+        ),
+        offers_requiretls=attempt.requiretls_offered,
     )
 
 

@@ -315,8 +315,11 @@ async def test_account_that_allows_no_plain_text_sends_none(net: Net):
 
 async def test_helo_is_no_way_around_a_demand(net: Net):
     server = await net.serve(SmtpServer({"EHLO": "502 5.5.1 what?"}))
-    await net.send(order=Order(sender=SenderPolicy(allows_plain_text=False)))
-    assert "HELO" not in server.conversations[0].verbs
+    report = await net.send(order=Order(sender=SenderPolicy(allows_plain_text=False)))
+    (outcome,) = outcomes_of(report)
+    assert (outcome.result, outcome.reason) == (Result.DEFERRED, Reason.STARTTLS_NOT_SUPPORTED)
+    assert server.conversations[0].verbs[:2] == ["EHLO", "HELO"]
+    assert "MAIL" not in server.conversations[0].verbs
 
 
 async def test_broken_handshake_is_never_bypassed_where_tls_is_demanded(net: Net):

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from django.utils import timezone
 
-from delivery.policy import words
+from delivery.policy.dates import ago
 from mailweb.lib.zone import ReaderZoneMiddleware, zone_named
 
 NOW = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
@@ -39,7 +39,7 @@ def test_a_request_is_answered_in_its_readers_zone():
 
 def test_facts_are_dated_by_the_readers_clock():
     now = NOW.astimezone(ZoneInfo("Europe/Berlin"))
-    assert words.ago(datetime(2026, 11, 20, 22, 40, tzinfo=UTC), NOW) == "50 minutes ago"
-    assert words.ago(datetime(2026, 11, 20, 20, 0, tzinfo=UTC), NOW) == "today 20:00"
-    assert words.ago(datetime(2026, 11, 20, 20, 0, tzinfo=UTC), now) == "yesterday"
-    assert words.ago(datetime(2026, 11, 19, 23, 30, tzinfo=UTC), now) == "yesterday"
+    assert ago(datetime(2026, 11, 20, 22, 40, tzinfo=UTC), NOW) == "50 minutes ago"
+    assert ago(datetime(2026, 11, 20, 20, 0, tzinfo=UTC), NOW) == "today 20:00"
+    assert ago(datetime(2026, 11, 20, 20, 0, tzinfo=UTC), now) == "yesterday"
+    assert ago(datetime(2026, 11, 19, 23, 30, tzinfo=UTC), now) == "yesterday"

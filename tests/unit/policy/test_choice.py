@@ -43,7 +43,7 @@ def test_requiretls_is_chosen_where_it_is_announced_and_a_policy_proves_the_serv
         (case(BARE), "publishes neither"),
         (case(known=None), "nothing is known yet"),
         (case(known=record(seen())), "did not announce"),
-        (case(known=record(seen(starttls=Starttls.NOT_OFFERED))), "its only session"),
+        (case(BARE, record(seen(starttls=Starttls.NOT_OFFERED))), "its only session"),
         (case(None), "still running"),
         (case(known=record(seen(days_ago=200, requiretls=True))), "nothing is known yet"),
     ],
