@@ -15,12 +15,12 @@ from delivery.policy.outcome import Result
 from delivery.policy.reasons import Reason
 from tests.fakes.certificates import self_signed
 from tests.peers.conftest import CONTENT, ROOT, Net, outcomes_of
+from tests.peers.servers.bodies import BODIES, HEAD
 from tests.peers.servers.postfix import Postfix
 from tests.peers.test_tls import ee, publish_tlsa
 
 LEAF, SELF_SIGNED = ROOT.leaf("mx.d.test"), self_signed("mx.d.test")
 ALL = [f"person{number}@d.test" for number in range(600)]
-HEAD = b"From: alice@mailweb.test\r\nSubject: Hello\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -112,20 +112,8 @@ async def test_requiretls_is_final_where_postfix_does_not_announce_it(net: Net, 
 # Content
 
 
-LINES = [
-    pytest.param(b".\r\n..\r\n. \r\n.a\r\n", id="dots"),
-    pytest.param(b"", id="no body"),
-    pytest.param(b"\r\n\r\n\r\n", id="empty lines"),
-    pytest.param(b"From alice\r\n>From bob\r\n \t\r\ntrailing \t \r\n", id="white space"),
-    pytest.param(b"x" * 998 + b"\r\n" + b"." * 998 + b"\r\n", id="the longest lines"),
-    pytest.param("Grüße, 日本語, 🙂\r\n".encode() * 50, id="UTF-8"),
-    pytest.param(bytes(range(128, 256)) + b"\r\n", id="every high octet"),
-    pytest.param(b"0123456789abcde.\r\n" * 60_000, id="a megabyte"),
-]
-
-
 @pytest.mark.parametrize("way", ["usual", "without-chunking", "without-pipelining"])
-@pytest.mark.parametrize("body", LINES)
+@pytest.mark.parametrize("body", BODIES)
 async def test_octets_arrive_as_they_were_sent(net: Net, use: Use, way: str, body: bytes):
     server = use(way)
     content = HEAD + b"\r\n" + body

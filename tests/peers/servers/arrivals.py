@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 SCRIPT = """#!/bin/sh
 # Arguments: the envelope's sender and its recipients. Input: the message, lines ending with LF.
+# Without arguments the input is batched SMTP.
 kept=$(mktemp {folder}/new-XXXXXX)
 {{ printf '%s\\n' "$#" "$@"; cat; }} > "$kept"
 mv "$kept" "$kept.kept"
@@ -63,12 +65,22 @@ class Arrivals:
 def _read(kept: bytes) -> Arrived:
     number, _, rest = kept.partition(b"\n")
     *envelope, message = rest.split(b"\n", int(number))
+    if not envelope:
+        envelope, message = _read_batch(rest)
     sender, *recipients = (address.decode() for address in envelope)
     return Arrived(
         sender=sender,
         recipients=tuple(recipients),
         content=_without_trace(message).replace(b"\n", b"\r\n"),
     )
+
+
+def _read_batch(batch: bytes) -> tuple[list[bytes], bytes]:
+    """Take the envelope and the message out of the commands that would have sent it."""
+    commands, _, stuffed = batch.partition(b"\nDATA\n")
+    envelope = re.findall(rb"^(?:MAIL FROM|RCPT TO):<(.*?)>", commands, re.MULTILINE)
+    message = stuffed.removesuffix(b".\n")
+    return envelope, re.sub(rb"^\.", b"", message, flags=re.MULTILINE)
 
 
 def _without_trace(message: bytes) -> bytes:
