@@ -119,7 +119,7 @@ class RecipientAdmin(_ReadOnly):
     list_filter = ("state", "mode", "reason", "transport")
     search_fields = ("address", "domain", "message__mail_from", "message__message_id")
     search_help_text = "Recipient, domain, sender, or Message-ID"
-    list_select_related = ("message__owner",)
+    list_select_related = ("message", "owner")
     list_per_page = 50
     show_full_result_count = False
     inlines = (_HistoryInline,)
@@ -128,11 +128,6 @@ class RecipientAdmin(_ReadOnly):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Acting on the queue needs the right to change it."""
         return request.user.has_perm("delivery.change_recipient")
-
-    @admin.display(ordering="message__owner")
-    def owner(self, copy: Recipient) -> str:
-        """Whose message it is."""
-        return str(copy.message.owner or "–")
 
     @admin.display(ordering="message__queued_at")
     def queued_at(self, copy: Recipient) -> object:

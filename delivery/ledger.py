@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -28,9 +29,13 @@ from delivery.policy.memory import TlsHistory
 from delivery.policy.modes import Mode, Order, PledgeKind, SenderPolicy
 from delivery.policy.outcome import Outcome, Result, Scope
 from delivery.policy.retry import next_attempt
+from delivery.shares import NOBODY, Busy
 from mailweb.lib.queue import enqueue
 
 logger = logging.getLogger(__name__)
+
+CLAIM_BYTES = 64 * 1024 * 1024
+"""How much content one claim loads; a larger message comes alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,25 +46,24 @@ class Claim:
     """
 
     lease: UUID
-    recipients: tuple[Copy, ...]
+    copies: tuple[Copy, ...]
     contents: dict[int, bytes]
     signers: dict[int, signing.MessageSigner] = field(default_factory=dict)
     histories: dict[tuple[int | None, str], TlsHistory] = field(default_factory=dict)
 
 
-def claim(*, limit: int, lease: UUID, now: datetime, lease_until: datetime) -> Claim:
+def claim(
+    *, limit: int, lease: UUID, now: datetime, lease_until: datetime, busy: Busy = NOBODY
+) -> Claim:
     """Take up to `limit` due copies, and with them the rest of their messages to the same domains.
 
-    Two workers never get the same copy: the UPDATE checks the state again when it writes.
+    Copies of those who are `busy` stay where they are. Two workers never get the same copy: the
+    UPDATE checks the state again when it writes.
     """
     with transaction.atomic():
-        due = list(
-            Recipient.objects.due(now)
-            .select_for_update(skip_locked=True, of=("self",))
-            .values_list("pk", "message_id", "domain")[:limit]
-        )
+        due = _due(limit, now, busy)
         if not due:
-            return Claim(lease=lease, recipients=(), contents={})
+            return Claim(lease=lease, copies=(), contents={})
         keys, messages, domains = (set(column) for column in zip(*due, strict=True))
         _take(Q(pk__in=keys), lease, lease_until)
         if len(due) == limit:
@@ -70,11 +74,23 @@ def claim(*, limit: int, lease: UUID, now: datetime, lease_until: datetime) -> C
     signers = signing.signers_of(contents, at=now)
     return Claim(
         lease=lease,
-        recipients=copies,
+        copies=copies,
         contents=contents,
         signers=signers,
         histories=tls_histories(copies, now=now),
     )
+
+
+def _due(limit: int, now: datetime, busy: Busy) -> list[tuple[int, int, str]]:
+    """Return key, message and domain of the copies to take, no more than fit into memory."""
+    due = Recipient.objects.due(now).select_for_update(skip_locked=True, of=("self",))
+    if busy.domains:
+        due = due.exclude(domain__in=busy.domains)
+    if busy.owners:
+        due = due.exclude(owner__in=busy.owners)
+    rows = list(due.values_list("pk", "message_id", "domain", "message__size_bytes")[:limit])
+    sizes = accumulate(size for *_, size in rows)
+    return [row[:3] for row, total in zip(rows, sizes, strict=True) if total - row[3] < CLAIM_BYTES]
 
 
 def _take(which: Q, lease: UUID, lease_until: datetime) -> None:
@@ -142,6 +158,7 @@ def _job(group: list[Copy], claimed: Claim) -> Job:
         has_8bit=first.has_8bit,
         needs_smtputf8=first.needs_smtputf8,
         sign=claimed.signers.get(first.message_id),
+        account=first.owner_id,
     )
 
 
@@ -159,7 +176,7 @@ def _kept_evidence(
     claimed: Claim, reports: Sequence[AttemptReport], now: datetime
 ) -> dict[int, int]:
     """Keep what the jobs showed, or log why not: an outcome is written down whatever happens here."""
-    copies = {one.pk: one for one in claimed.recipients}
+    copies = {one.pk: one for one in claimed.copies}
     try:
         with transaction.atomic():
             return evidence.add(reports=reports, copies=copies, now=now)
@@ -180,7 +197,7 @@ def settle(
 
     `attempts` names the attempt that decided about each copy.
     """
-    copies = {one.pk: one for one in claimed.recipients}
+    copies = {one.pk: one for one in claimed.copies}
     known = [(copies[result.key], result.outcome) for result in results if result.key in copies]
     if not known:
         return 0

@@ -118,6 +118,15 @@ class Recipient(models.Model):
     message = models.ForeignKey(
         OutboundMessage, on_delete=models.CASCADE, related_name="recipients"
     )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text="The message's, kept here as well so that claims can be shared out fairly.",
+    )
     address = models.CharField(max_length=320)
     domain = models.CharField(max_length=253, help_text="Lower case, as A-labels.")
     mode = models.CharField(max_length=10, choices=choices_of(Mode), default=Mode.DEFAULT)
@@ -167,7 +176,7 @@ class Recipient(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["next_attempt_at", "id"],
+                fields=["next_attempt_at", "id", "domain", "owner"],
                 name="recipient_due",
                 condition=Q(state__in=DUE_STATES),
             ),

@@ -104,6 +104,7 @@ def submit(
         Recipient.objects.bulk_create(
             Recipient(
                 message=message,
+                owner=owner,
                 address=new.address,
                 domain=domain_of(new.address),
                 mode=new.mode,

@@ -10,7 +10,7 @@ import pytest
 from delivery import dispatch
 from delivery.agent.clock import SystemClock
 from delivery.config import DeliveryConfig
-from delivery.dispatch import DrainReport
+from delivery.drain import DrainReport
 from delivery.lab.world import Lab
 from tests.labs import running_lab
 

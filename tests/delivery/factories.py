@@ -21,6 +21,7 @@ from delivery.policy.modes import Mode, SenderPolicy
 from delivery.policy.outcome import Outcome, Result, Scope
 from delivery.policy.reasons import Reason
 from delivery.policy.record import Mechanism
+from delivery.shares import NOBODY, Busy
 
 CONTENT = b"From: alice@mailweb.test\r\nSubject: Hello\r\n\r\nHello.\r\n"
 ACCEPTED = Outcome(
@@ -67,19 +68,22 @@ def queued(
     )
 
 
-def claimed(now: datetime, limit: int = 100, lease_seconds: int = 60) -> ledger.Claim:
+def claimed(
+    now: datetime, limit: int = 100, lease_seconds: int = 60, busy: Busy = NOBODY
+) -> ledger.Claim:
     """Claim what is due."""
     return ledger.claim(
         limit=limit,
         lease=uuid.uuid4(),
         now=now,
         lease_until=now + timedelta(seconds=lease_seconds),
+        busy=busy,
     )
 
 
 def settled(claim: ledger.Claim, outcome: Outcome, now: datetime) -> None:
     """Settle every copy of a claim with one outcome."""
-    results = [RecipientResult(key=one.pk, outcome=outcome) for one in claim.recipients]
+    results = [RecipientResult(key=one.pk, outcome=outcome) for one in claim.copies]
     ledger.settle(claimed=claim, results=results, now=now, jitter=0.0)
 
 

@@ -193,7 +193,7 @@ def test_claiming_loads_what_is_remembered_in_one_query(
         queued(f"a@{number}.test", ADDRESS, owner=alice if number % 2 else bob, now=now)
     with django_assert_max_num_queries(len(few.captured_queries)):
         claim = claimed(now)
-    jobs = [job for job in ledger.jobs_from(claim, claim.recipients) if job.domain == DOMAIN]
+    jobs = [job for job in ledger.jobs_from(claim, claim.copies) if job.domain == DOMAIN]
     known = {job.history is not None: job for job in jobs}
     assert len(jobs) == 20
     assert set(known) == {True, False}

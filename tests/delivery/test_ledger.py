@@ -19,7 +19,17 @@ from delivery.models import (
 from delivery.policy.facts import Proof, Starttls
 from delivery.policy.modes import Mode
 from delivery.policy.record import DomainRecord, Mechanism, Seen
-from tests.delivery.factories import ACCEPTED, LATER, REFUSED, claimed, queued, report, settled
+from delivery.shares import Busy
+from tests.delivery.factories import (
+    ACCEPTED,
+    CONTENT,
+    LATER,
+    REFUSED,
+    claimed,
+    queued,
+    report,
+    settled,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -27,23 +37,23 @@ pytestmark = pytest.mark.django_db
 def run(now, **showed):
     """Deliver all that is due, with one session a job."""
     claim = claimed(now)
-    reports = [report(job, now, **showed) for job in ledger.jobs_from(claim, claim.recipients)]
+    reports = [report(job, now, **showed) for job in ledger.jobs_from(claim, claim.copies)]
     ledger.record(claimed=claim, reports=reports, now=now, jitter=0.0)
 
 
 def test_a_copy_is_claimed_once(alice, now):
     queued("a@x.test", "b@y.test", owner=alice, now=now)
-    assert len(claimed(now, limit=1).recipients) == 1
-    assert len(claimed(now).recipients) == 1
-    assert claimed(now).recipients == ()
+    assert len(claimed(now, limit=1).copies) == 1
+    assert len(claimed(now).copies) == 1
+    assert claimed(now).copies == ()
 
 
 def test_copies_to_the_same_domain_are_claimed_together_whatever_the_batch(alice, now):
     addresses = [f"a{number}@x.test" for number in range(30)]
     queued(*addresses, owner=alice, now=now)
     claim = claimed(now, limit=7)
-    assert len(claim.recipients) == 30
-    (job,) = ledger.jobs_from(claim, claim.recipients)
+    assert len(claim.copies) == 30
+    (job,) = ledger.jobs_from(claim, claim.copies)
     assert len(job.recipients) == 30
 
 
@@ -51,7 +61,7 @@ def test_copies_with_different_modes_are_different_jobs(alice, now):
     message = queued("a@x.test", "b@x.test", owner=alice, now=now)
     message.recipients.filter(address="b@x.test").update(mode=Mode.OPTIONAL)
     claim = claimed(now)
-    assert len(ledger.jobs_from(claim, claim.recipients)) == 2
+    assert len(ledger.jobs_from(claim, claim.copies)) == 2
 
 
 def test_an_abandoned_copy_goes_back_to_the_queue_and_a_held_lease_does_not(alice, now):
@@ -188,7 +198,7 @@ def test_recording_two_hundred_messages_costs_few_queries(
     for _ in range(200):
         queued(owner=alice, now=now)
     claim = claimed(now, limit=200)
-    reports = [report(job, now) for job in ledger.jobs_from(claim, claim.recipients)]
+    reports = [report(job, now) for job in ledger.jobs_from(claim, claim.copies)]
     with django_assert_max_num_queries(420):
         ledger.record(claimed=claim, reports=reports, now=now, jitter=0.0)
 
@@ -205,3 +215,23 @@ def test_a_bug_in_keeping_evidence_does_not_cost_the_outcome(alice, now, monkeyp
     run(now)
     assert Recipient.objects.get().state == State.DELIVERED
     assert not Attempt.objects.exists()
+
+
+def test_a_claim_passes_over_those_who_have_their_share(alice, bob, now):
+    queued("a@full.test", owner=alice, now=now)
+    queued("b@x.test", owner=alice, now=now)
+    queued("c@x.test", owner=bob, now=now)
+    queued("d@x.test", owner=None, now=now)
+    busy = Busy(domains=frozenset({"full.test"}), owners=frozenset({alice.pk}))
+    assert [one.address for one in claimed(now, busy=busy).copies] == ["c@x.test", "d@x.test"]
+    assert {one.address for one in claimed(now).copies} == {"a@full.test", "b@x.test"}
+
+
+def test_a_claim_takes_no_more_content_than_fits(alice, now, monkeypatch):
+    for number in range(4):
+        queued(f"r{number}@x.test", owner=alice, now=now)
+    size = len(CONTENT)
+    monkeypatch.setattr(ledger, "CLAIM_BYTES", 2 * size)
+    assert len(claimed(now).copies) == 2
+    monkeypatch.setattr(ledger, "CLAIM_BYTES", size // 2)
+    assert len(claimed(now).copies) == 1

@@ -68,7 +68,7 @@ def test_what_is_being_sent_is_left_alone(alice, now):
 def test_held_copies_do_not_leave_until_released(alice, now):
     queued(owner=alice, now=now)
     told("hold", "--to-domain", "x.test", "--reason", "Checking the address")
-    assert claimed(now + timedelta(days=1)).recipients == ()
+    assert claimed(now + timedelta(days=1)).copies == ()
     assert Recipient.objects.get().hold_reason == "Checking the address"
     assert told("release", "--to-domain", "x.test")["count"] == 1
     assert Recipient.objects.get().state == State.QUEUED

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 def deliver(now, **showed):
     claim = claimed(now)
-    reports = [report(job, now, **showed) for job in ledger.jobs_from(claim, claim.recipients)]
+    reports = [report(job, now, **showed) for job in ledger.jobs_from(claim, claim.copies)]
     ledger.record(claimed=claim, reports=reports, now=now, jitter=0.0)
 
 

@@ -84,14 +84,14 @@ def test_undo_changes_nothing_once_a_copy_is_on_its_way(alice, now):
 
 def test_a_scheduled_message_does_not_leave_before_its_time(alice, now):
     queued(owner=alice, now=now, release_at=now + timedelta(seconds=15))
-    assert claimed(now + timedelta(seconds=14)).recipients == ()
-    assert len(claimed(now + timedelta(seconds=15)).recipients) == 1
+    assert claimed(now + timedelta(seconds=14)).copies == ()
+    assert len(claimed(now + timedelta(seconds=15)).copies) == 1
 
 
 def test_send_now_lets_a_scheduled_message_leave(alice, now):
     message = queued(owner=alice, now=now, release_at=now + timedelta(hours=1))
     assert services.send_now(message=message, now=now) == 1
-    assert len(claimed(now).recipients) == 1
+    assert len(claimed(now).copies) == 1
 
 
 def test_cancel_leaves_what_is_being_sent_alone(alice, now):

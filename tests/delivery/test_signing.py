@@ -161,7 +161,7 @@ def test_a_message_is_signed_once_for_all_its_domains(alice, now):
     active_keys(now)
     queued(*(f"friend@x{number}.test" for number in range(5)), owner=alice, now=now)
     claim = claimed(now)
-    jobs = ledger.jobs_from(claim, claim.recipients)
+    jobs = ledger.jobs_from(claim, claim.copies)
     assert len(jobs) == 5
     made = {id(job.sign(job.content)) for job in jobs}
     assert len(made) == 1
