@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 
 from accounts import services
 from accounts.models import DkimKey, Domain
-from accounts.posture.dkim import BEFORE_USE, KeyState
+from accounts.posture.dkim import BEFORE_USE, IN_DNS, KeyState
 from accounts.posture.records import check
 from delivery.dkim import Algorithm, BadKeyError, SigningKey
 from mailweb.lib.errors import UserError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from accounts.models import User
-    from accounts.posture.records import Lookup, Verdict
+    from accounts.posture.records import Lookup, Record, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -239,3 +239,9 @@ def keys_of(domain: Domain, selectors: Iterable[str] = ()) -> list[DkimKey]:
     keys = DkimKey.objects.filter(domain=domain).select_related("domain")
     wanted = [each for each in selectors if each]
     return list(keys.filter(selector__in=wanted) if wanted else keys)
+
+
+def records_of(domain: Domain | None) -> list[Record]:
+    """Return the records that a domain's keys need in DNS now; none for a domain of others."""
+    keys = keys_of(domain) if domain else []
+    return [key.record for key in keys if key.state in IN_DNS]

@@ -1,4 +1,4 @@
-"""Domains of this installation at a shell: add, list, the records to publish, the check of them."""
+"""Domains of this installation at a shell: add, list, records to publish, checks, signing keys."""
 
 from __future__ import annotations
 
@@ -10,20 +10,31 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from accounts import services
-from accounts.lookup import OperatorLookup
+from accounts.dkim import records_of
+from accounts.lookup import operator_lookup
+from accounts.management import dkim_verbs
 from accounts.models import Domain
 from accounts.names import display_domain, parse_domain
 from accounts.posture.records import check, records_for
 from mailweb.lib.errors import UserError
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
     from django.core.management.base import CommandParser
+
+    from accounts.posture.records import Record
+
+
+_NOT_DONE = dict.fromkeys(
+    ("check", "dkim-check"), "Not all records are published as they should be."
+)
 
 
 class Command(BaseCommand):
     """`domain records mailweb.test` prints lines for a zone file."""
 
-    help = "Adds and lists local domains, prints the records to publish, checks them."
+    help = "Adds and lists local domains, their DNS records, and the keys that sign their mail."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Describe the verbs."""
@@ -34,6 +45,14 @@ class Command(BaseCommand):
             ("check", "whether they are published; exit code 1 if not"),
         ):
             verbs.add_parser(name, help=words).add_argument("name")
+        for name, words in (
+            ("dkim-add", "make keys that sign its mail (DKIM); they wait until they are activated"),
+            ("dkim-show", "the keys, and the TXT record to publish for each"),
+            ("dkim-check", "whether the records are published; exit code 1 if not"),
+            ("dkim-activate", "sign with the new keys, if their records are published"),
+            ("dkim-retire", "end a key; again once its record is needed no more"),
+        ):
+            _add_key_options(verbs.add_parser(name, help=words), name)
         verbs.add_parser("list", help="all local domains")
         for verb in verbs.choices.values():
             verb.add_argument("--json", action="store_true", help="print one JSON document")
@@ -41,12 +60,15 @@ class Command(BaseCommand):
     def handle(self, *, verb: str, **options: Any) -> None:
         """Run the verb; refusals become exit code 1."""
         try:
-            document, lines, is_done = getattr(self, f"_{verb}")(options.get("name", ""))
+            if verb in dkim_verbs.VERBS:
+                document, lines, is_done = dkim_verbs.VERBS[verb](options)
+            else:
+                document, lines, is_done = getattr(self, f"_{verb}")(options.get("name", ""))
         except UserError as refusal:
             raise CommandError(refusal.sentence) from None
         self.stdout.write(json.dumps(document) if options["json"] else "\n".join(lines))
         if not is_done:
-            raise CommandError("Not all records are published as they should be.")
+            raise CommandError(_NOT_DONE.get(verb, "That was not done for every key."))
 
     def _add(self, name: str) -> tuple[object, list[str], bool]:
         domain = services.add_domain(name, now=timezone.now())
@@ -61,7 +83,7 @@ class Command(BaseCommand):
         return document, lines or ["There are no domains."], True
 
     def _records(self, name: str) -> tuple[object, list[str], bool]:
-        records = records_for(parse_domain(name), hostname=settings.MAIL_HOSTNAME)
+        records = _records_for(name)
         document = [
             {"name": each.name, "type": each.kind, "value": each.value, "why": each.why}
             for each in records
@@ -69,8 +91,7 @@ class Command(BaseCommand):
         return document, [f"; {each.why}\n{each}" for each in records], True
 
     def _check(self, name: str) -> tuple[object, list[str], bool]:
-        records = records_for(parse_domain(name), hostname=settings.MAIL_HOSTNAME)
-        verdicts = check(records, OperatorLookup(settings.DNS_RESOLVERS))
+        verdicts = check(_records_for(name), operator_lookup())
         document = [
             {
                 "name": each.record.name,
@@ -86,3 +107,20 @@ class Command(BaseCommand):
             for each in verdicts
         ]
         return document, lines, all(each.will_do for each in verdicts)
+
+
+def _add_key_options(parser: ArgumentParser, verb: str) -> None:
+    parser.add_argument("name")
+    parser.add_argument("--selector", default="", help="of one key; made up if left out")
+    if verb == "dkim-add":
+        kinds = ("rsa", "ed25519", "both")
+        parser.add_argument("--algorithm", choices=kinds, default="both", help="default: both")
+    if verb in ("dkim-activate", "dkim-retire"):
+        what = "without a look at DNS" if verb == "dkim-activate" else "even if it is too early"
+        parser.add_argument("--force", action="store_true", help=what)
+
+
+def _records_for(name: str) -> tuple[Record, ...]:
+    domain = parse_domain(name)
+    keys = records_of(Domain.objects.filter(name=domain).first())
+    return records_for(domain, hostname=settings.MAIL_HOSTNAME, keys=keys)

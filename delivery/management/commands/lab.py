@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, connections
 
 from delivery.lab import PROFILES, Lab
+from delivery.signing import keyring
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from django.core.management.base import CommandParser
 
 
@@ -85,12 +90,40 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
         async with lab:
-            self.stdout.write(_as_json(lab) if as_json else _as_text(lab))
-            self.stdout.flush()
-            await stopped.wait()
+            with _known_to_the_demo(lab):
+                self.stdout.write(_as_json(lab) if as_json else _as_text(lab))
+                self.stdout.flush()
+                await stopped.wait()
             summary = lab.summary()
         if lab.discards:
             self.stdout.write(json.dumps({"summary": summary}))
+
+
+@contextmanager
+def _known_to_the_demo(lab: Lab) -> Iterator[None]:
+    """Leave word of the resolver for the web process of a demo, which started before the lab."""
+    if not settings.DEMO:
+        yield
+        return
+    told = Path(settings.LAB_DIR) / "resolver"
+    told.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    told.write_text(lab.environment["DNS_RESOLVERS"], encoding="ascii")
+    try:
+        yield
+    finally:
+        told.unlink(missing_ok=True)
+
+
+def _own_records() -> list[tuple[str, str]]:
+    """Return the records of the demo's keys, so that mail can be checked within the lab."""
+    if not settings.DEMO:
+        return []
+    try:
+        return list(keyring().records())
+    except DatabaseError:  # no tables yet: nobody has keys
+        return []
+    finally:
+        connections.close_all()
 
 
 def _lab(options: dict[str, object]) -> Lab:
@@ -104,6 +137,7 @@ def _lab(options: dict[str, object]) -> Lab:
         mail_dir=None if discards or not isinstance(keep_in, Path) else keep_in,
         discards=discards,
         pace=float(str(options["pace"])),
+        records=_own_records(),
     )
 
 
