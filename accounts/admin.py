@@ -15,25 +15,30 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 from django.utils.html import format_html_join
 
-from accounts import services
+from accounts import dkim, services
+from accounts.admin_dkim import DkimKeyAdmin
 from accounts.admin_forms import (
     AddressForm,
     NewDomainForm,
     NewUserForm,
     OperatorPasswordForm,
 )
+from accounts.admin_kinds import KeptAdmin, ReadOnlyAdmin, actor_of
 from accounts.browsers import browser_name
 from accounts.models import (
     Address,
     AuditEntry,
     BrowserSession,
+    DkimKey,
     Domain,
     Pledge,
     SendPreferences,
     User,
 )
 from accounts.names import display_domain
+from accounts.posture.dkim import KeyState
 from accounts.posture.records import records_for
+from delivery.dkim import Algorithm
 
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
@@ -41,12 +46,10 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
-    AnyAdmin = admin.ModelAdmin[Any]
     AddressRows = admin.TabularInline[Address, User]
     AuthAdmin = DjangoUserAdmin[User]
 else:
     AuthAdmin = DjangoUserAdmin
-    AnyAdmin = admin.ModelAdmin
     AddressRows = admin.TabularInline
 
 admin.site.site_header = admin.site.site_title = "Mailweb"
@@ -63,26 +66,6 @@ class LowerCaseLogin(AdminAuthenticationForm):
 
 
 admin.site.login_form = LowerCaseLogin
-
-
-class KeptAdmin(AnyAdmin):
-    """Rows that are never deleted here."""
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nothing is deleted, neither one by one nor in bulk."""
-        return False
-
-
-class ReadOnlyAdmin(KeptAdmin):
-    """Rows to look at."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """They come about elsewhere."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """They are only looked at."""
-        return False
 
 
 class AddressInline(AddressRows):
@@ -132,7 +115,7 @@ class UserAdmin(AuthAdmin, KeptAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Rights are given only by those who have them all."""
-        rights = () if _actor(request).is_superuser else ("is_staff", "is_superuser")
+        rights = () if actor_of(request).is_superuser else ("is_staff", "is_superuser")
         return (*self.readonly_fields, *rights)
 
     @admin.display(description="Other addresses")
@@ -143,7 +126,7 @@ class UserAdmin(AuthAdmin, KeptAdmin):
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Make a new account through the service; keep what was changed, and write it down."""
         if isinstance(form, NewUserForm):
-            obj.pk = form.make(actor=_actor(request)).pk
+            obj.pk = form.make(actor=actor_of(request)).pk
             obj.refresh_from_db()
             return
         super().save_model(request, obj, form, change)
@@ -152,7 +135,7 @@ class UserAdmin(AuthAdmin, KeptAdmin):
             services.record(
                 "account changed",
                 now=timezone.now(),
-                actor=_actor(request),
+                actor=actor_of(request),
                 target=obj,
                 detail=detail,
             )
@@ -160,35 +143,30 @@ class UserAdmin(AuthAdmin, KeptAdmin):
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Add new addresses through the service."""
         rows = [row for row in formset.extra_forms if row.has_changed()]
-        formset.new_objects = [row.add(user=form.instance, actor=_actor(request)) for row in rows]
+        formset.new_objects = [row.add(user=form.instance, actor=actor_of(request)) for row in rows]
         formset.changed_objects, formset.deleted_objects = [], []
 
     @admin.action(description="Disable: log out everywhere, refuse log-in")
     def disable(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """Disable the chosen accounts, but never one's own."""
-        chosen = users.exclude(pk=_actor(request).pk)
+        chosen = users.exclude(pk=actor_of(request).pk)
         for user in chosen:
-            services.disable_account(user=user, now=timezone.now(), actor=_actor(request))
+            services.disable_account(user=user, now=timezone.now(), actor=actor_of(request))
         self.message_user(request, f"{len(chosen)} disabled.", messages.SUCCESS)
 
     @admin.action(description="Enable: allow log-in again")
     def enable(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """Enable the chosen accounts."""
         for user in users:
-            services.enable_account(user=user, now=timezone.now(), actor=_actor(request))
+            services.enable_account(user=user, now=timezone.now(), actor=actor_of(request))
         self.message_user(request, f"{len(users)} enabled.", messages.SUCCESS)
-
-
-def _actor(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)  # noqa: S101  # the admin lets nobody else in
-    return request.user
 
 
 @admin.register(Domain)
 class DomainAdmin(KeptAdmin):
     """Local domains, with the records to publish."""
 
-    list_display = ("name", "own_letters", "is_active", "created_at")
+    list_display = ("name", "own_letters", "is_active", "signed_with", "created_at")
     list_filter = ("is_active",)
     search_fields = ("name",)
     readonly_fields = ("created_at", "to_publish")
@@ -213,7 +191,7 @@ class DomainAdmin(KeptAdmin):
         self, request: HttpRequest, obj: Domain, form: BaseModelForm[Domain], change: bool
     ) -> None:
         """Add through the service; write down a switch."""
-        actor, now = _actor(request), timezone.now()
+        actor, now = actor_of(request), timezone.now()
         if not change:
             obj.pk = services.add_domain(obj.name, now=now, actor=actor).pk
             obj.refresh_from_db()
@@ -223,6 +201,17 @@ class DomainAdmin(KeptAdmin):
             action = "domain switched on" if obj.is_active else "domain switched off"
             services.record(action, now=now, actor=actor, target=obj)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Domain]:
+        """Bring the keys along."""
+        return super().get_queryset(request).prefetch_related("dkim_keys")
+
+    @admin.display(description="Mail is signed with")
+    def signed_with(self, domain: Domain) -> str:
+        """The keys that sign (DKIM)."""
+        active = [key for key in domain.dkim_keys.all() if key.state == KeyState.ACTIVE]
+        kinds = [Algorithm(key.algorithm).shown for key in active if not dkim.is_broken(key)]
+        return ", ".join(kinds) or ("a broken key: unsigned" if active else "nothing")
+
     @admin.display(description="In its own letters")
     def own_letters(self, domain: Domain) -> str:
         """The name as people read it."""
@@ -231,8 +220,12 @@ class DomainAdmin(KeptAdmin):
     @admin.display(description="Records to publish")
     def to_publish(self, domain: Domain) -> SafeString:
         """Lines for a zone file."""
-        records = records_for(domain.name, hostname=settings.MAIL_HOSTNAME)
+        keys = dkim.records_of(domain)
+        records = records_for(domain.name, hostname=settings.MAIL_HOSTNAME, keys=keys)
         return format_html_join("", "<p>{}<br><code>{}</code></p>", ((r.why, r) for r in records))
+
+
+admin.site.register(DkimKey, DkimKeyAdmin)
 
 
 @admin.register(SendPreferences)
@@ -278,7 +271,7 @@ class BrowserSessionAdmin(ReadOnlyAdmin):
         for session in chosen:
             services.end_sessions(user=session.user, only=session.session_key)
             services.record(
-                "session ended", now=timezone.now(), actor=_actor(request), target=session.user
+                "session ended", now=timezone.now(), actor=actor_of(request), target=session.user
             )
         self.message_user(request, f"{len(chosen)} logged out.", messages.SUCCESS)
 

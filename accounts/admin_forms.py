@@ -10,18 +10,20 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import services
-from accounts.models import Address, Domain, User
+from accounts import dkim, services
+from accounts.models import Address, DkimKey, Domain, User
 from accounts.names import parse_address, parse_domain
+from delivery.dkim import Algorithm
 from mailweb.lib.errors import UserError
 
 if TYPE_CHECKING:
     UserModelForm = forms.ModelForm[User]
     AddressModelForm = forms.ModelForm[Address]
     DomainModelForm = forms.ModelForm[Domain]
+    KeyModelForm = forms.ModelForm[DkimKey]
     PasswordForm = AdminPasswordChangeForm[User]
 else:
-    UserModelForm = AddressModelForm = DomainModelForm = forms.ModelForm
+    UserModelForm = AddressModelForm = DomainModelForm = KeyModelForm = forms.ModelForm
     PasswordForm = AdminPasswordChangeForm
 
 
@@ -148,3 +150,53 @@ class NewDomainForm(DomainModelForm):
             return parse_domain(self.cleaned_data["name"])
         except UserError as refusal:
             raise ValidationError(refusal.sentence) from None
+
+
+class NewKeyForm(KeyModelForm):
+    """One or two keys for a domain; all there is to say is whose they are."""
+
+    kinds = forms.ChoiceField(
+        label="Algorithm",
+        choices=(
+            ("both", "RSA and Ed25519: everybody can check one of them"),
+            (Algorithm.RSA.value, "RSA only"),
+            (Algorithm.ED25519.value, "Ed25519 only: many can't check it yet"),
+        ),
+    )
+    selector = forms.CharField(
+        required=False, max_length=63, help_text="Left empty, one is made up from the month."
+    )
+
+    class Meta:
+        model = DkimKey
+        fields = ("domain",)
+
+    @property
+    def _algorithms(self) -> tuple[Algorithm, ...]:
+        wanted = self.cleaned_data["kinds"]
+        return tuple(Algorithm) if wanted == "both" else (Algorithm(wanted),)
+
+    def clean(self) -> dict[str, Any]:
+        """See whether the selector can be had."""
+        super().clean()
+        if self.cleaned_data.get("domain") and self.cleaned_data.get("kinds"):
+            try:
+                dkim.selectors_for(
+                    domain=self.cleaned_data["domain"],
+                    algorithms=self._algorithms,
+                    wanted=self.cleaned_data.get("selector", ""),
+                    now=timezone.now(),
+                )
+            except UserError as refusal:
+                raise ValidationError({"selector": refusal.sentence}) from None
+        return self.cleaned_data
+
+    def make(self, *, actor: User | None) -> list[DkimKey]:
+        """Make the keys."""
+        return dkim.add_keys(
+            domain=self.cleaned_data["domain"],
+            algorithms=self._algorithms,
+            selector=self.cleaned_data["selector"],
+            now=timezone.now(),
+            actor=actor,
+        )

@@ -13,7 +13,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from accounts import services
 from accounts.models import DkimKey, Domain
@@ -71,44 +71,51 @@ def add_keys(
     Raises:
         BadSelectorError, SelectorTakenError: it can't be had.
     """
-    made = [(each, SigningKey.generate(each)) for each in algorithms]
+    made = [SigningKey.generate(each) for each in algorithms]
     with transaction.atomic():
-        taken = set(domain.dkim_keys.values_list("selector", flat=True))
-        keys = []
-        for algorithm, private in made:
-            name = _selector(selector, algorithm, is_alone=len(made) == 1, taken=taken, now=now)
-            keys.append(_store(domain, name, private, now))
-            services.record("DKIM key added", now=now, actor=actor, target=keys[-1])
+        names = selectors_for(domain=domain, algorithms=algorithms, wanted=selector, now=now)
+        keys = [
+            _store(domain, name, private, now) for name, private in zip(names, made, strict=True)
+        ]
+        for key in keys:
+            services.record("DKIM key added", now=now, actor=actor, target=key)
     return keys
 
 
-def _selector(
-    wanted: str, algorithm: Algorithm, *, is_alone: bool, taken: set[str], now: datetime
-) -> str:
-    wanted = wanted.strip().lower()
-    if not wanted:
-        stem = f"mw{now:%Y%m}{algorithm.value[0]}"
-        endings = ("", *map(str, range(2, len(taken) + 3)))
-        return next(stem + each for each in endings if stem + each not in taken)
-    name = wanted if is_alone else f"{wanted}-{algorithm.value}"
-    if not _LABEL.fullmatch(name):
+def selectors_for(
+    *, domain: Domain, algorithms: Sequence[Algorithm], wanted: str, now: datetime
+) -> list[str]:
+    """Return the selector of each new key, made from what was wanted or from the month.
+
+    Raises:
+        BadSelectorError, SelectorTakenError: it can't be had.
+    """
+    taken = set(domain.dkim_keys.values_list("selector", flat=True))
+    stem = wanted.strip().lower()
+    if not stem:
+        return [_made_up(f"mw{now:%Y%m}{each.value[0]}", taken) for each in algorithms]
+    names = [stem] if len(algorithms) == 1 else [f"{stem}-{each.value}" for each in algorithms]
+    if not all(map(_LABEL.fullmatch, names)):
         raise BadSelectorError(field="selector")
-    return name
+    if taken.intersection(names):
+        raise SelectorTakenError(field="selector")
+    return names
+
+
+def _made_up(stem: str, taken: set[str]) -> str:
+    endings = ("", *map(str, range(2, len(taken) + 3)))
+    return next(stem + each for each in endings if stem + each not in taken)
 
 
 def _store(domain: Domain, selector: str, private: SigningKey, now: datetime) -> DkimKey:
-    try:
-        with transaction.atomic():
-            return DkimKey.objects.create(
-                domain=domain,
-                selector=selector,
-                algorithm=private.algorithm,
-                public_key=private.public,
-                sealed_key=seal(private.to_bytes(), purpose=PURPOSE),
-                created_at=now,
-            )
-    except IntegrityError:
-        raise SelectorTakenError(field="selector") from None
+    return DkimKey.objects.create(
+        domain=domain,
+        selector=selector,
+        algorithm=private.algorithm,
+        public_key=private.public,
+        sealed_key=seal(private.to_bytes(), purpose=PURPOSE),
+        created_at=now,
+    )
 
 
 def check_key(*, key: DkimKey, look_up: Lookup, now: datetime) -> Verdict:

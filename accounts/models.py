@@ -113,7 +113,7 @@ class DkimKey(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.selector} of {self.domain.name}"
+        return f"Key {self.selector} of {self.domain.name}"
 
     @property
     def record(self) -> Record:

@@ -13,6 +13,7 @@ from tests.factories import PASSWORD
 LISTS = (
     "/admin/accounts/user/",
     "/admin/accounts/domain/",
+    "/admin/accounts/dkimkey/",
     "/admin/accounts/sendpreferences/",
     "/admin/accounts/pledge/",
     "/admin/accounts/browsersession/",

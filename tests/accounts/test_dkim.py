@@ -206,7 +206,7 @@ def test_keys_are_added_shown_checked_activated_and_retired(domain, settings):
     assert all("".join(each["strings"]) == each["value"] for each in shown)
 
     printed = run("dkim-retire", "mailweb.test", "--selector", "s1-rsa")
-    assert "s1-rsa of mailweb.test is retiring. It signs no more. Keep the record" in printed
+    assert "Key s1-rsa of mailweb.test is retiring. It signs no more. Keep the record" in printed
     with pytest.raises(CommandError):
         run("dkim-retire", "mailweb.test", "--selector", "s1-rsa")
     assert "is gone" in run("dkim-retire", "mailweb.test", "--selector", "s1-rsa", "--force")

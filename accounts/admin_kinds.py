@@ -1,0 +1,43 @@
+"""How far the admin may go with rows: most are kept, many are only looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+
+from accounts.models import User
+
+if TYPE_CHECKING:
+    from django.db.models import Model
+    from django.http import HttpRequest
+
+    AnyAdmin = admin.ModelAdmin[Any]
+else:
+    AnyAdmin = admin.ModelAdmin
+
+
+class KeptAdmin(AnyAdmin):
+    """Rows that are never deleted here."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nothing is deleted, neither one by one nor in bulk."""
+        return False
+
+
+class ReadOnlyAdmin(KeptAdmin):
+    """Rows to look at."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """They come about elsewhere."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """They are only looked at."""
+        return False
+
+
+def actor_of(request: HttpRequest) -> User:
+    """Return the operator who asks."""
+    assert isinstance(request.user, User)  # noqa: S101  # the admin lets nobody else in
+    return request.user
