@@ -309,7 +309,8 @@ async def test_dualstack_refuses_over_ipv6_what_it_accepts_over_ipv4():
         for host, (_, address) in enumerate(lab.domains["dualstack.test"].hosts):
             async with await Client.of(lab, "dualstack.test", host=host) as client:
                 await client.hello()
-                replies[":" in address] = await client.say(f"MAIL FROM:<{ALICE}>")
+                answers = await client.send(ALICE, "bob@dualstack.test")
+                replies[":" in address] = answers[1]
         assert replies[False].startswith("250 ")
         assert (True in replies) == has_ipv6()
         assert replies.get(True, "550 5.7.1 ").startswith("550 5.7.1 ")

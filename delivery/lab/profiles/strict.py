@@ -11,9 +11,13 @@ from delivery.smtp import Limits
 STRICT = (
     Profile(
         name="greylist",
-        description="Asks every new pair of sender and recipient to come back once (450).",
-        records=ORDINARY,
-        hosts=(Host(smtp=Smtp(is_greylisting=True)),),
+        description="Asks every new pair of sender and recipient to come back once (450); each of "
+        "its two hosts has a list of its own.",
+        records=("@ MX 10 mx", "@ MX 10 mx2", "mx A {mx}", "mx2 A {mx2}"),
+        hosts=(
+            Host(smtp=Smtp(is_greylisting=True)),
+            Host(name="mx2", label="mx2", smtp=Smtp(is_greylisting=True)),
+        ),
     ),
     Profile(
         name="slow",
@@ -125,7 +129,7 @@ STRICT = (
     ),
     Profile(
         name="dualstack",
-        description="Has addresses of both families; over IPv6 it refuses the sender with "
+        description="Has addresses of both families; over IPv6 it refuses each recipient with "
         "550 5.7.1, over IPv4 it accepts.",
         records=("@ MX 10 mx", "mx A {mx}", "mx AAAA {mx6}"),
         hosts=(
@@ -135,7 +139,7 @@ STRICT = (
                 label="mx",
                 is_ipv6=True,
                 smtp=Smtp(
-                    answers={"MAIL": Answer(line="550 5.7.1 We do not trust this IPv6 address")}
+                    answers={"RCPT": Answer(line="550 5.7.1 We do not trust this IPv6 address")}
                 ),
             ),
         ),
