@@ -17,8 +17,7 @@ from functools import cached_property
 
 from delivery.agent.job import Job
 from delivery.policy.modes import Mode
-
-TLS_OPTIONAL = b"TLS-Required: No\r\n"
+from delivery.policy.tls_required import saying_no
 
 _POLICY = email.policy.compat32.clone(linesep="\r\n", max_line_length=0)
 _IDENTITY = {"", "7bit", "8bit", "binary"}
@@ -33,9 +32,9 @@ class Content:
 
     def __init__(self, job: Job) -> None:
         data = job.content if job.content.endswith(b"\r\n") else job.content + b"\r\n"
-        if job.order.effective_mode is Mode.OPTIONAL and not has_header(data, b"tls-required"):
+        if job.order.effective_mode is Mode.OPTIONAL:
             # RFC 8689 §3: asks every later server, too, not to let TLS stop this message.
-            data = TLS_OPTIONAL + data
+            data = saying_no(data)
         self._sign = job.sign
         self._unsigned = data
         self.has_8bit = not data.isascii()

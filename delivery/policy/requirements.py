@@ -145,6 +145,8 @@ def _for_verified(order: Order, facts: DomainFacts, host: HostFacts) -> Demand |
             f"server for {facts.domain}.",
             stopped_by=Mechanism.TLS,
         )
+    if _policy_is_kept_from_us(facts):
+        return _policy_unanswered(facts)
     return _refuse(
         Result.FAILED,
         "5.7.10",
@@ -244,11 +246,32 @@ def _not_in_policy(facts: DomainFacts, host: HostFacts) -> Refusal:
 
 
 def _cannot_require(facts: DomainFacts, host: HostFacts) -> Refusal:
+    if _policy_is_kept_from_us(facts):
+        return _policy_unanswered(facts)
     return _refuse(
         Result.FAILED,
         "5.7.30",
         f"REQUIRETLS needs a DANE record or an enforced MTA-STS policy that names {host.name}, and "
         f"{facts.domain} publishes none.",
+        stopped_by=Mechanism.TLS,
+    )
+
+
+def _policy_is_kept_from_us(facts: DomainFacts) -> bool:
+    """Return whether there may be a policy that could not be had; one with mistakes is none."""
+    sts = facts.sts
+    return sts.mode is StsMode.ERROR and sts.reason is not Reason.STS_POLICY_INVALID
+
+
+def _policy_unanswered(facts: DomainFacts) -> Refusal:
+    """Put off what needs a policy: whoever holds one up must not make the copy fail for good."""
+    return _refuse(
+        Result.DEFERRED,
+        "4.7.5",
+        f"Whether {facts.domain} enforces an MTA-STS policy can't be learnt now, and without one "
+        f"or a DANE record nothing proves that a server is the right one.",
+        reason=facts.sts.reason,
+        private=facts.sts.detail,
         stopped_by=Mechanism.TLS,
     )
 

@@ -11,6 +11,7 @@ from django.db import transaction
 from accounts import selectors as accounts
 from delivery import services as delivery
 from delivery.policy.modes import Mode
+from delivery.policy.tls_required import says_no
 from mailweb.lib import addresses as grammar
 from mailweb.lib.errors import UserError
 from mailweb.webmail import services
@@ -81,12 +82,8 @@ def _recipients(user: User, given: list[str], mode: Mode) -> list[delivery.NewRe
 
 
 def _asked_for(user: User, content: bytes) -> Mode:
-    """RFC 8689 §3: the header counts only if every occurrence says "no"."""
-    header = content.partition(b"\r\n\r\n")[0]
-    values = re.findall(
-        rb"^tls-required:[ \t]*(.*?)[ \t]*\r?$", header, re.IGNORECASE | re.MULTILINE
-    )
-    if values and all(value.lower() == b"no" for value in values):
+    """Return the mode that the message itself asks for, or else the account's."""
+    if says_no(content):
         return Mode.OPTIONAL
     return Mode(accounts.preferences_of(user).default_mode)
 

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from delivery.models import Content, OutboundMessage, Recipient
+from delivery.policy.modes import Mode
 from delivery.signals import delivery_settled
 from mailweb.webmail import services
 from mailweb.webmail.mime import headers, notice
@@ -55,6 +56,7 @@ def _notice(
         failures=tuple(_failure(copy, message, kind) for copy in recipients),
         recipients=message.recipients.count(),
         outbox_url=settings.BASE_URL + reverse("webmail:outbox"),
+        requires_tls=any(copy.mode == Mode.REQUIRETLS for copy in recipients),
     )
 
 

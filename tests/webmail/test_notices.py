@@ -87,6 +87,21 @@ def test_header_of_the_original_is_enclosed_but_not_its_body(outbound, copy, ali
     assert b"The secret." not in raw
 
 
+@pytest.mark.parametrize(("mode", "says_so"), [("requiretls", True), ("verified", False)])
+def test_notice_about_mail_that_required_tls_has_its_header_only_and_says_so(
+    outbound, copy, mode, says_so
+):
+    # RFC 8689 §5; trap 8: the notice must not carry what the message was to protect.
+    Content.objects.create(message=outbound, data=letter("The secret.", subject="Deed copies"))
+    copy.mode = mode
+    settle(outbound, copy)
+    notice = Message.objects.get()
+    raw = bytes(notice.blob.data)
+    assert b"Subject: Deed copies" in raw
+    assert b"The secret." not in raw
+    assert (b"REQUIRETLS" in raw) is says_so
+
+
 def test_notice_joins_the_conversation_of_what_it_is_about(outbound, copy, alice, now):
     data = letter("Here.", message_id="<deed@mailweb.test>")
     sent = file(alice, now, data, role=Role.SENT, outbound=outbound)

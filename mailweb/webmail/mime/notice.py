@@ -61,6 +61,8 @@ class Notice:
     failures: tuple[Failure, ...]
     recipients: int
     outbox_url: str
+    requires_tls: bool = False
+    """Whether the original asked for protection on its whole way (RFC 8689 §2)."""
 
     @property
     def is_delayed(self) -> bool:
@@ -132,6 +134,12 @@ def _words(notice: Notice) -> str:
         lines.append("")
     if len(notice.failures) > len(shown):
         lines += [f"And {len(notice.failures) - len(shown)} more.", ""]
+    if notice.requires_tls:
+        lines += [
+            "Your message required TLS on its whole way (REQUIRETLS), so this notice encloses its",
+            "header and nothing of its text.",
+            "",
+        ]
     lines += [
         "The outbox shows what can be done for each of them: try again, send with other rules,",
         f"or to another address. {notice.outbox_url}",

@@ -53,6 +53,13 @@ def test_notice_says_what_happened_and_what_can_be_done():
         assert said in parsed.text
 
 
+def test_notice_about_a_message_that_required_tls_says_why_it_encloses_no_text():
+    # RFC 8689 §5.
+    told = "encloses its\nheader and nothing of its text."
+    assert told in parse(build(replace(NOTICE, requires_tls=True))).text
+    assert told not in parse(build(NOTICE)).text
+
+
 def test_programs_find_the_fields_of_a_report():
     read = email.message_from_bytes(build(NOTICE))
     assert read.get_content_type() == "multipart/report"

@@ -7,6 +7,7 @@ import pytest
 from delivery.policy.facts import Dnssec, Proof, Starttls, StsFacts, StsMode, TlsaState
 from delivery.policy.modes import Mode, Order, PledgeKind, SenderPolicy
 from delivery.policy.outcome import Result
+from delivery.policy.reasons import Reason
 from delivery.policy.record import Mechanism
 from delivery.policy.requirements import (
     BY_DANE,
@@ -136,6 +137,22 @@ def test_requiretls_is_refused_for_good_where_nothing_proves_the_server(world):
     refusal = ask(REQUIRETLS, world)
     assert isinstance(refusal, Refusal)
     assert (refusal.outcome.result, refusal.outcome.enhanced) == (Result.FAILED, "5.7.30")
+
+
+@pytest.mark.parametrize("order", [REQUIRETLS, VERIFIED], ids=["requiretls", "verified"])
+@pytest.mark.parametrize(
+    ("reason", "result"),
+    [
+        (Reason.STS_POLICY_FETCH_ERROR, Result.DEFERRED),
+        (Reason.STS_WEBPKI_INVALID, Result.DEFERRED),
+        (Reason.STS_POLICY_INVALID, Result.FAILED),
+    ],
+)
+def test_a_policy_that_can_not_be_had_now_makes_nothing_fail_for_good(order, reason, result):
+    unknown = StsFacts(mode=StsMode.ERROR, reason=reason)
+    refusal = ask(order, facts(dnssec=Dnssec.INSECURE, sts=unknown))
+    assert isinstance(refusal, Refusal)
+    assert (refusal.outcome.result, refusal.stopped_by) == (result, Mechanism.TLS)
 
 
 def test_requiretls_waits_where_dns_gave_no_answer():
