@@ -13,6 +13,7 @@ from delivery.policy import dane
 from delivery.policy.facts import DnsFailure, Dnssec, HostFacts, TlsaState
 
 MOST_HOSTS = 20
+MOST_ADDRESSES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,7 @@ async def look_up_host(resolver: Resolver, host: HostFacts, *, found: MailHosts)
     addresses = tuple(chain(*zip_longest(*(family.records for family in families))))
     located = replace(
         host,
-        addresses=tuple(address for address in addresses if address),
+        addresses=tuple(address for address in addresses if address)[:MOST_ADDRESSES],
         dnssec=weakest(family.dnssec for family in answered or families),
         detail="; ".join(family.detail for family in families if family.failure),
     )
@@ -121,14 +122,15 @@ async def _with_tlsa(
 ) -> HostFacts:
     for base in bases:
         answer = await follow(resolver, f"_25._tcp.{base}", "TLSA")
-        if answer.failure is not None:
-            # RFC 7672 §2.1.2: no answer is not the answer "none"; the host must be left alone.
+        if answer.failure is not None or answer.dnssec is Dnssec.UNCHECKED:
+            # RFC 7672 §2.1.2: no answer is not the answer "none"; the host must be left alone. Nor
+            # is one that nobody validated, after answers that somebody did.
             bogus = answer.dnssec is Dnssec.BOGUS
             return replace(
                 host,
                 tlsa_state=TlsaState.ERROR,
                 dnssec=Dnssec.BOGUS if bogus else host.dnssec,
-                detail=answer.detail,
+                detail=answer.detail or f"nobody validated the answer about _25._tcp.{base} TLSA",
             )
         records = tuple(filter(None, map(dane.parse_record, answer.records)))
         if answer.records and answer.dnssec is Dnssec.SECURE:

@@ -14,21 +14,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import dns.asyncquery
-import dns.edns
 import dns.exception
 import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
-import dns.rdataclass
-import dns.rdatatype
-import dns.rdtypes.ANY.MX
-import dns.rdtypes.ANY.SOA
-import dns.rdtypes.ANY.TLSA
-import dns.rdtypes.ANY.TXT
 import dns.resolver
-import dns.rrset
 
+from delivery.agent import responses
 from delivery.agent.answers import Answer, Status
 from delivery.agent.cache import AnswerCache
 from delivery.agent.clock import Clock
@@ -39,15 +32,7 @@ TRY_SECONDS = (3.0, 6.0)
 VALIDATION_HOLDS = timedelta(hours=1)
 NO_VALIDATION_HOLDS = timedelta(minutes=1)
 
-# RFC 8914 §4: the extended errors that mean "does not pass DNSSEC validation".
-DNSSEC_ERRORS = frozenset({1, 2, 5, 6, 7, 8, 9, 10, 11, 12})
-
-NO_TTL = 0
 UNCHECKED_TTL = 60
-
-# dnspython gives up on a whole answer when one digest has the wrong length; for RFC 7672 §2.2 that
-# record is merely unusable, and those beside it count.
-dns.rdtypes.ANY.TLSA.TLSA._cert_length_by_mtype = {}
 
 logger = logging.getLogger(__name__)
 
@@ -63,11 +48,12 @@ class Server:
 class DnsResolver:
     """Asks the configured resolvers, or else the system's; remembers what they said.
 
-    Questions that are already on their way are not asked twice.
+    Questions that are already on their way are not asked twice. Where the word of some resolvers
+    about DNSSEC counts, only those are asked.
     """
 
     def __init__(self, config: AgentConfig, *, clock: Clock) -> None:
-        self._servers = tuple(Server(*pair) for pair in config.resolvers) or _system_servers()
+        self._servers = servers_to_ask(config)
         self._trust_ad = config.trust_ad
         self._time_scale = config.time_scale
         self._clock = clock
@@ -113,7 +99,7 @@ class DnsResolver:
         if response.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
             return await self._failed(name, kind, server, response)
         dnssec = await self._dnssec_of(server, response)
-        answer = replace(_read(name, kind, response), dnssec=dnssec)
+        answer = replace(responses.read(name, kind, response), dnssec=dnssec)
         if dnssec is Dnssec.UNCHECKED and self._trusts(server):
             # It may just have failed to say so; that must not be believed for hours.
             answer = replace(answer, ttl=min(answer.ttl, UNCHECKED_TTL))
@@ -123,7 +109,10 @@ class DnsResolver:
     async def _exchange(
         self, question: dns.message.QueryMessage
     ) -> tuple[Server, dns.message.Message] | None:
-        """Ask each server in turn until one knows; else return the last refusal, else None."""
+        """Ask each server in turn until one knows; else return the last refusal, else None.
+
+        That an answer does not validate is an answer: who does not notice is not asked.
+        """
         refusal = None
         for seconds in TRY_SECONDS:
             for server in self._servers:
@@ -133,6 +122,8 @@ class DnsResolver:
                 if response.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
                     return server, response
                 refusal = server, response
+                if self._trusts(server) and responses.is_called_bogus(response):
+                    return refusal
             if refusal:
                 break
         return refusal
@@ -150,7 +141,8 @@ class DnsResolver:
                 ignore_unexpected=True,
                 ignore_errors=True,
             )
-        except (dns.exception.DNSException, OSError, EOFError) as error:
+        except (dns.exception.DNSException, OSError, EOFError, ValueError) as error:
+            # A ValueError: dnspython takes it for granted that extended errors are in UTF-8.
             logger.debug(
                 "resolver did not answer", extra={"server": server.address, "why": repr(error)}
             )
@@ -165,7 +157,7 @@ class DnsResolver:
             kind=kind,
             status=Status.SERVFAIL,
             dnssec=await self._why_failed(name, kind, server, response),
-            detail=_words(name, kind, response),
+            detail=responses.words(name, kind, response),
         )
 
     async def _why_failed(
@@ -174,14 +166,13 @@ class DnsResolver:
         """Tell an answer that does not validate from one that could not be had."""
         if not self._trusts(server) or response.rcode() != dns.rcode.SERVFAIL:
             return Dnssec.UNCHECKED
-        codes = {error.code for error in _extended_errors(response)}
-        if not codes:
+        if not responses.extended_errors(response):
             # Resolvers without RFC 8914: what is there unchecked but not checked is bogus.
             unchecked = _question(name, kind, flags=dns.flags.CD)
             again = await self._ask_server(server, unchecked, TRY_SECONDS[0])
             is_there = again is not None and again.rcode() == dns.rcode.NOERROR and again.answer
             return Dnssec.BOGUS if is_there else Dnssec.UNCHECKED
-        return Dnssec.BOGUS if codes & DNSSEC_ERRORS else Dnssec.UNCHECKED
+        return Dnssec.BOGUS if responses.is_called_bogus(response) else Dnssec.UNCHECKED
 
     async def _dnssec_of(self, server: Server, response: dns.message.Message) -> Dnssec:
         if not self._trusts(server):
@@ -213,6 +204,17 @@ def trusts_ad(address: str, rule: str) -> bool:
     return rule == "always"
 
 
+def servers_to_ask(config: AgentConfig) -> tuple[Server, ...]:
+    """Return the configured resolvers, or else the system's, in order.
+
+    If the word of some counts and that of others does not, the others are left out: a forged answer
+    that fails with a validating resolver must not pass with the next one.
+    """
+    servers = tuple(Server(*pair) for pair in config.resolvers) or _system_servers()
+    trusted = tuple(one for one in servers if trusts_ad(one.address, config.trust_ad))
+    return trusted or servers
+
+
 def _system_servers() -> tuple[Server, ...]:
     """Return what the system is configured with; like libc, the local host if with nothing."""
     try:
@@ -232,66 +234,3 @@ def _question(name: str, kind: str, *, flags: int = 0) -> dns.message.QueryMessa
         payload=1232,
         flags=dns.flags.RD | dns.flags.AD | flags,
     )
-
-
-def _extended_errors(response: dns.message.Message) -> list[dns.edns.EDEOption]:
-    return [option for option in response.options if isinstance(option, dns.edns.EDEOption)]
-
-
-def _words(name: str, kind: str, response: dns.message.Message) -> str:
-    """Return what a resolver said when it had no answer, extended errors included."""
-    words = f"{name} {kind}: {dns.rcode.to_text(response.rcode())}"
-    for error in _extended_errors(response):
-        meaning = dns.edns.EDECode(error.code).name.replace("_", " ").lower()
-        words += f"; {meaning}" + (f": {error.text}" if error.text else "")
-    return words
-
-
-def _read(name: str, kind: str, response: dns.message.Message) -> Answer:
-    """Take from a response what it says about the name and type asked for, and only that."""
-    owner = response.question[0].name
-    found = _rrset(response, owner, kind)
-    if found is not None:
-        records = tuple(_text(rdata) for rdata in found)
-        alias = records[0] if kind == "CNAME" else ""
-        status, ttl = Status.FOUND, found.ttl
-    elif (aliased := _rrset(response, owner, "CNAME")) is not None:
-        records, alias = (), _text(aliased[0])
-        status, ttl = Status.FOUND, aliased.ttl
-    else:
-        records, alias = (), ""
-        is_gone = response.rcode() == dns.rcode.NXDOMAIN
-        status = Status.NXDOMAIN if is_gone else Status.NODATA
-        ttl = _negative_ttl(response)
-    detail = "" if status is Status.FOUND else _words(name, kind, response)
-    return Answer(
-        name=name, kind=kind, status=status, records=records, alias=alias, ttl=ttl, detail=detail
-    )
-
-
-def _rrset(
-    response: dns.message.Message, owner: dns.name.Name, kind: str
-) -> dns.rrset.RRset | None:
-    return response.get_rrset(
-        response.answer, owner, dns.rdataclass.IN, dns.rdatatype.from_text(kind)
-    )
-
-
-def _negative_ttl(response: dns.message.Message) -> int:
-    """RFC 2308 §5: the smaller of the SOA record's TTL and its last field."""
-    for rrset in response.authority:
-        if rrset.rdtype == dns.rdatatype.SOA:
-            return min(rrset.ttl, *(int(soa.minimum) for soa in rrset))
-    return NO_TTL
-
-
-def _text(rdata: object) -> str:
-    """Return one record in presentation form, names in lower case without the final dot."""
-    if isinstance(rdata, dns.rdtypes.ANY.MX.MX):
-        exchange = rdata.exchange.to_text(omit_final_dot=True).lower()
-        return f"{rdata.preference} {exchange}"
-    if isinstance(rdata, dns.rdtypes.ANY.TXT.TXT):
-        return b"".join(rdata.strings).decode("ascii", "replace")
-    if isinstance(rdata, dns.rdtypes.ANY.TLSA.TLSA):
-        return f"{rdata.usage} {rdata.selector} {rdata.mtype} {rdata.cert.hex()}"
-    return str(rdata).rstrip(".").lower()

@@ -10,6 +10,7 @@ import dns.reversename
 from delivery.agent.answers import Status
 from delivery.agent.dialer import Dialer
 from delivery.agent.errors import ConnectError
+from delivery.agent.resolver import servers_to_ask, trusts_ad
 from delivery.policy.facts import Dnssec
 from mailweb.diagnosis.finding import Finding, fail, ok, warn
 
@@ -22,20 +23,32 @@ CONNECT_SCALE = 0.1
 """Of RFC 5321's five minutes: whoever runs the doctor waits for it."""
 
 
-async def resolver(ask: Resolver) -> Finding:
+INSTALL_UNBOUND = """\
+Until then DANE is shown as not checked. On Debian, as root:
+apt install unbound
+printf 'server:\\n  ede: yes\\n  val-log-level: 2\\n' > /etc/unbound/unbound.conf.d/mailweb.conf
+systemctl restart unbound
+Then set DNS_RESOLVERS=127.0.0.1 and restart Mailweb. Or name a validating resolver in DNS_RESOLVERS,
+with a way to it on which nobody can forge answers, and set DNS_TRUST_AD=always."""
+
+
+async def resolver(ask: Resolver, config: AgentConfig) -> Finding:
     """Look whether answers are authentic: without that there is no DANE."""
-    name = "resolver"
+    name, servers = "resolver", servers_to_ask(config)
+    asked = " and ".join(server.address for server in servers)
     root = await ask.query(".", "SOA")
     if root.status is not Status.FOUND:
         remedy = "Check DNS_RESOLVERS and the firewall. Nothing can be sent without DNS."
-        return fail(name, f"DNS does not work: {root.detail.strip()}.", remedy)
+        return fail(name, f"DNS does not work with {asked}: {root.detail.strip()}.", remedy)
     if root.dnssec is Dnssec.SECURE:
-        return ok(name, "It validates DNSSEC, and its word can't be forged on the way.")
-    remedy = (
-        "Run a validating resolver such as unbound on this machine, or name one you trust in "
-        "DNS_RESOLVERS and set DNS_TRUST_AD=always. Until then DANE is shown as not checked."
-    )
-    return warn(name, "It does not validate DNSSEC, or it is not on this machine.", remedy)
+        return ok(name, f"DNSSEC is validated by {asked}, whose word counts.")
+    if any(trusts_ad(server.address, config.trust_ad) for server in servers):
+        return warn(name, f"DNSSEC is not validated by {asked}.", INSTALL_UNBOUND)
+    if config.trust_ad == "never":
+        remedy = "Set DNS_TRUST_AD=auto to believe a resolver on this machine."
+        return warn(name, "DNS_TRUST_AD=never: no resolver's word about DNSSEC counts.", remedy)
+    sentence = f"What {asked} says about DNSSEC could be forged on its way to this machine."
+    return warn(name, sentence, INSTALL_UNBOUND)
 
 
 async def own_name(ask: Resolver, config: AgentConfig) -> Finding:

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from delivery.agent.answers import Answer
 from delivery.agent.config import AgentConfig
 from delivery.agent.lookup import Lookup
 from delivery.agent.policy_fetch import PolicyFinder
@@ -111,6 +112,11 @@ async def test_domain_without_hosts_says_why(records: dict[str, list[str]], fail
     assert (facts.failure, facts.hosts, facts.is_complete) == (failure, (), True)
 
 
+async def test_null_mx_beside_other_hosts_is_passed_over():
+    facts = await look_up(FakeResolver({"MX d.test": ["0 .", "10 a.test"]}), "d.test")
+    assert (facts.failure, [host.name for host in facts.hosts]) == (None, ["a.test"])
+
+
 async def test_own_host_and_all_after_it_are_removed():
     resolver = FakeResolver(
         {"MX d.test": ["10 a.test", "20 MAIL.mailweb.test".lower(), "20 b.test", "30 c.test"]}
@@ -167,6 +173,12 @@ async def test_addresses_of_both_families_alternate():
     )
     host = await host_of(resolver, "d.test")
     assert host.addresses == ("::1", "127.0.0.2", "127.0.0.3", "127.0.0.4")
+
+
+async def test_no_more_than_twenty_addresses_of_a_host_are_kept():
+    many = [f"127.0.1.{number}" for number in range(200)]
+    host = await host_of(FakeResolver({"MX d.test": ["10 mx.test"], "A mx.test": many}), "d.test")
+    assert host.addresses == tuple(many[:20])
 
 
 async def test_host_without_addresses_says_why():
@@ -232,6 +244,38 @@ async def test_tlsa_that_cannot_be_had_is_an_error_not_absent(how: str):
     assert host.tlsa_state is TlsaState.ERROR
     assert host.dnssec is (Dnssec.BOGUS if how == "bogus" else Dnssec.SECURE)
     assert host.detail
+
+
+@pytest.mark.parametrize("family", ["A", "AAAA"])
+async def test_host_with_addresses_of_one_family_has_its_tlsa(family: str):
+    # Trap: only one family checked.
+    other = {"A": "AAAA mx.dane.test", "AAAA": "A mx.dane.test"}[family]
+    records = {question: found for question, found in SIGNED.items() if question != other}
+    host = await host_of(FakeResolver(records, secure=["dane.test"]))
+    assert (len(host.addresses), host.tlsa_state) == (1, TlsaState.USABLE)
+
+
+async def test_wildcard_that_gives_an_address_at_the_name_of_tlsa_means_absent():
+    records = {question: found for question, found in SIGNED.items() if question != TLSA}
+    wildcard = {"A _25._tcp.mx.dane.test": ["127.0.0.2"]}
+    host = await host_of(FakeResolver(records | wildcard, secure=["dane.test"]))
+    assert host.tlsa_state is TlsaState.ABSENT
+
+
+async def test_tlsa_that_nobody_validated_is_an_error_once_the_addresses_were_validated():
+    # Trap: the validating resolver is gone in the middle of the look-up, and another one answers.
+    class Losing(FakeResolver):
+        async def query(self, name: str, kind: str) -> Answer:
+            self.validates = kind != "TLSA"
+            return await super().query(name, kind)
+
+    for records in (
+        SIGNED,
+        {question: SIGNED[question] for question in SIGNED if question != TLSA},
+    ):
+        host = await host_of(Losing(records, secure=["dane.test"]))
+        assert (host.tlsa_state, host.dnssec) == (TlsaState.ERROR, Dnssec.SECURE)
+        assert host.detail
 
 
 async def test_records_none_of_which_can_be_used_are_unusable():

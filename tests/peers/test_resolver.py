@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
@@ -12,7 +13,7 @@ import pytest
 from delivery.agent.answers import Answer, Status, follow
 from delivery.agent.cache import AnswerCache
 from delivery.agent.config import AgentConfig
-from delivery.agent.resolver import DnsResolver, trusts_ad
+from delivery.agent.resolver import DnsResolver, servers_to_ask, trusts_ad
 from delivery.policy.facts import DnsFailure, Dnssec
 from tests.fakes.clock import FakeClock
 from tests.fakes.dns_server import DnsServer, Script, response
@@ -62,6 +63,12 @@ def _validating(inner: Script) -> Script:
     [
         ("MX", "dane.test. 300 IN MX 10 MX.Dane.test.", "10 mx.dane.test"),
         ("MX", "dane.test. 300 IN MX 0 .", "0 ."),
+        # U-labels in UTF-8 mean the host that certificates and policies know by its A-labels.
+        ("MX", r"dane.test. 300 IN MX 10 mx.B\195\188cher.test.", "10 mx.xn--bcher-kva.test"),
+        ("MX", "dane.test. 300 IN MX 10 mx.xn--bcher-kva.test.", "10 mx.xn--bcher-kva.test"),
+        ("MX", r"dane.test. 300 IN MX 10 m\255x.test.", r"10 m\255x.test"),
+        ("MX", r"dane.test. 300 IN MX 10 a\.b\195\188.test.", r"10 a\.b\195\188.test"),
+        ("MX", "dane.test. 300 IN MX 10 _mx.dane.test.", "10 _mx.dane.test"),
         ("A", "dane.test. 300 IN A 192.0.2.1", "192.0.2.1"),
         ("AAAA", "dane.test. 300 IN AAAA 2001:DB8::1", "2001:db8::1"),
         ("TXT", 'dane.test. 300 IN TXT "v=STSv1; " "id=1"', "v=STSv1; id=1"),
@@ -134,6 +141,33 @@ async def test_servfail_for_dnssec_is_bogus_and_keeps_the_resolvers_words():
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("no\x00 \r\nkey\x1b[1m", "no key [1m", id="control characters"),
+        pytest.param("x" * 1000, "x" * 400 + "…", id="too long"),
+    ],
+)
+async def test_words_of_the_resolver_are_made_fit_to_be_shown(text: str, shown: str):
+    failing = _always(rcode=dns.rcode.SERVFAIL, extended=(6, text))
+    async with DnsServer(failing) as server:
+        answer = await _resolver(server).query("bogus.test", "MX")
+    assert answer.detail == f"bogus.test MX: SERVFAIL; dnssec bogus: {shown}"
+
+
+@pytest.mark.parametrize("truncates", [False, True], ids=["UDP", "TCP"])
+async def test_answer_that_cannot_be_read_is_no_answer(truncates: bool):
+    def damaged(query: dns.message.Message) -> dns.message.Message:
+        made = response(query, rcode=dns.rcode.SERVFAIL)
+        not_utf8 = dns.edns.GenericOption(dns.edns.OptionType.EDE, b"\x00\x06\xff\xfe")
+        made.use_edns(0, 0, 1232, options=[not_utf8])
+        return made
+
+    async with DnsServer(damaged, truncates=truncates) as server:
+        answer = await _resolver(server).query("bogus.test", "MX")
+    assert answer.status is Status.TIMEOUT
+
+
 async def test_servfail_for_other_reasons_is_not_bogus():
     failing = _always(rcode=dns.rcode.SERVFAIL, extended=(22, "no reachable authority"))
     async with DnsServer(failing) as server:
@@ -169,6 +203,36 @@ async def test_next_resolver_is_asked_when_the_first_fails():
     ):
         answer = await _resolver(first, second).query("dane.test", "A")
     assert answer.records == ("192.0.2.1",)
+
+
+async def test_what_one_resolver_calls_bogus_no_other_is_asked_about():
+    # Trap: a forged answer fails with the first resolver and must not pass with the second.
+    bogus = _always(rcode=dns.rcode.SERVFAIL, extended=(6, ""))
+    forged = _always("bogus.test. 300 IN MX 10 mx.forged.test.", ad=True)
+    async with DnsServer(bogus) as first, DnsServer(forged) as second:
+        answer = await _resolver(first, second).query("bogus.test", "MX")
+    assert (answer.status, answer.dnssec, second.seen) == (Status.SERVFAIL, Dnssec.BOGUS, [])
+
+
+@pytest.mark.parametrize(
+    ("rule", "asked"),
+    [
+        ("auto", ["127.0.0.1", "::1"]),
+        ("always", ["192.0.2.53", "127.0.0.1", "::1"]),
+        ("never", ["192.0.2.53", "127.0.0.1", "::1"]),
+    ],
+)
+def test_resolvers_whose_word_does_not_count_are_left_out_beside_those_whose_does(
+    rule: str, asked: list[str]
+):
+    resolvers = (("192.0.2.53", 53), ("127.0.0.1", 53), ("::1", 53))
+    config = AgentConfig(hostname="mail.mailweb.test", resolvers=resolvers, trust_ad=rule)
+    assert [server.address for server in servers_to_ask(config)] == asked
+
+
+def test_resolvers_afar_are_asked_where_there_are_no_others():
+    config = AgentConfig(hostname="mail.mailweb.test", resolvers=(("192.0.2.53", 53),))
+    assert [server.address for server in servers_to_ask(config)] == ["192.0.2.53"]
 
 
 async def test_name_that_cannot_be_one_does_not_exist():
@@ -271,6 +335,17 @@ async def test_answer_is_remembered_as_long_as_its_ttl_allows():
         clock.advance(timedelta(seconds=1))
         await resolver.query("dane.test", "A")
         assert len(server.seen) == 2
+
+
+@pytest.mark.parametrize(("minutes", "questions"), [(59, 1), (60, 2)])
+async def test_no_answer_is_remembered_for_more_than_an_hour(minutes: int, questions: int):
+    clock = FakeClock()
+    async with DnsServer(_always("dane.test. 604800 IN A 192.0.2.1", ad=True)) as server:
+        resolver = _resolver(server, clock=clock)
+        await resolver.query("dane.test", "A")
+        clock.advance(timedelta(minutes=minutes))
+        await resolver.query("dane.test", "A")
+    assert len(server.seen) == questions
 
 
 async def test_no_answer_is_remembered_as_the_soa_says():

@@ -230,8 +230,8 @@ async def test_dead_resolver_puts_mail_off(lab: Lab, fresh: Unbound):
 # Whether it validates at all
 
 
-async def test_doctor_finds_the_validator(resolver: DnsResolver):
-    assert (await network.resolver(resolver)).grade is Grade.OK
+async def test_doctor_finds_the_validator(lab: Lab, unbound: Unbound, resolver: DnsResolver):
+    assert (await network.resolver(resolver, _config(lab, unbound.port))).grade is Grade.OK
 
 
 async def test_resolver_without_a_validator_leaves_everything_unchecked(lab: Lab, tmp_path: Path):
@@ -239,11 +239,13 @@ async def test_resolver_without_a_validator_leaves_everything_unchecked(lab: Lab
         tmp_path, upstream=lab.dns_port, anchor=lab.zones.trust_anchor, validates=False
     ) as server:
         report = await _send(lab, server.port, "dane", Mode.DEFAULT)
-        finding = await network.resolver(_asking(lab, server.port))
+        asking = _asking(lab, server.port)
+        finding = await network.resolver(asking, _config(lab, server.port))
     (host,) = report.facts.hosts
     assert _outcome(report).result is Result.DELIVERED
     assert (report.facts.dnssec, host.tlsa_state) == (Dnssec.UNCHECKED, TlsaState.UNCHECKED)
     assert finding.grade is Grade.WARN
+    assert "apt install unbound" in finding.remedy
 
 
 async def test_word_of_a_validator_is_not_taken_if_the_operator_forbids_it(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SIGNED_ROOT = {"SOA .": ["a.root-servers.test"]}
 CONFIG = AgentConfig(hostname="mail.mailweb.example", time_scale=0.1)
+LOCAL = replace(CONFIG, resolvers=(("127.0.0.1", 53),))
 OWN = {
     "A mail.mailweb.example": ["192.0.2.1"],
     "PTR 1.2.0.192.in-addr.arpa.": ["mail.mailweb.example"],
@@ -27,19 +28,43 @@ OWN = {
 
 
 async def test_resolver_that_validates_is_fine() -> None:
-    found = await network.resolver(FakeResolver(SIGNED_ROOT, secure=["."]))
+    found = await network.resolver(FakeResolver(SIGNED_ROOT, secure=["."]), LOCAL)
     assert (found.grade, found.remedy) == (Grade.OK, "")
+    assert found.sentence == "DNSSEC is validated by 127.0.0.1, whose word counts."
 
 
-async def test_resolver_that_does_not_validate_means_no_dane() -> None:
-    found = await network.resolver(FakeResolver(SIGNED_ROOT, validates=False))
+@pytest.mark.parametrize(
+    ("address", "rule", "sentence"),
+    [
+        ("127.0.0.1", "auto", "DNSSEC is not validated by 127.0.0.1."),
+        ("192.0.2.53", "always", "DNSSEC is not validated by 192.0.2.53."),
+        ("192.0.2.53", "auto", "What 192.0.2.53 says about DNSSEC could be forged"),
+    ],
+    ids=["no validator", "no validator afar", "not on this machine"],
+)
+async def test_without_a_validating_resolver_the_operator_reads_how_to_install_unbound(
+    address: str, rule: str, sentence: str
+) -> None:
+    config = replace(CONFIG, resolvers=((address, 53),), trust_ad=rule)
+    found = await network.resolver(FakeResolver(SIGNED_ROOT, validates=False), config)
     assert found.grade is Grade.WARN
-    assert "DANE" in found.remedy
+    assert found.sentence.startswith(sentence)
+    assert "DANE is shown as not checked" in found.remedy
+    assert "\napt install unbound\n" in found.remedy
+    assert "\nThen set DNS_RESOLVERS=127.0.0.1" in found.remedy
+
+
+async def test_resolver_that_must_not_be_believed_needs_another_setting_not_unbound() -> None:
+    config = replace(LOCAL, trust_ad="never")
+    found = await network.resolver(FakeResolver(SIGNED_ROOT, validates=False), config)
+    assert found.grade is Grade.WARN
+    assert found.remedy.startswith("Set DNS_TRUST_AD=auto")
 
 
 async def test_resolver_that_is_silent_is_a_failure() -> None:
-    found = await network.resolver(FakeResolver({}, silent=["SOA ."]))
+    found = await network.resolver(FakeResolver({}, silent=["SOA ."]), LOCAL)
     assert found.grade is Grade.FAIL
+    assert "127.0.0.1" in found.sentence
 
 
 async def test_own_name_points_both_ways() -> None:

@@ -63,7 +63,7 @@ async def _outside(domain: str) -> list[Finding]:
     resolver = DnsResolver(config, clock=SystemClock())
     try:
         return [
-            await network.resolver(resolver),
+            await network.resolver(resolver, config),
             await network.own_name(resolver, config),
             await network.way_out(resolver, config, domain),
         ]
@@ -73,4 +73,5 @@ async def _outside(domain: str) -> list[Finding]:
 
 def _line(finding: Finding) -> str:
     line = f"{finding.grade:5} {finding.name}: {finding.sentence}"
-    return f"{line}\n      → {finding.remedy}" if finding.remedy else line
+    remedy = finding.remedy.replace("\n", "\n        ")
+    return f"{line}\n      → {remedy}" if remedy else line
