@@ -1,4 +1,7 @@
-"""At most one drain runs in a process at a time; this is where it is asked for and ended."""
+"""At most one drain runs in a process at a time; this is where it is asked for and ended.
+
+What drains learn about the health of hosts is handed from one to the next.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import threading
 from asgiref.sync import async_to_sync
 
 from delivery.agent.clock import Clock
+from delivery.agent.health import Health
 from delivery.config import DeliveryConfig
 from delivery.drain import Drain, DrainReport
 
@@ -15,6 +19,7 @@ class _OnlyOne:
     """At most one drain in this process; a second call hands its news to the first."""
 
     def __init__(self) -> None:
+        self.health = Health()
         self._lock = threading.Lock()
         self._current: Drain | None = None
         self._poked = False
@@ -55,7 +60,7 @@ _only_one = _OnlyOne()
 
 def drain(*, config: DeliveryConfig, clock: Clock, once: bool = False) -> DrainReport | None:
     """Work the queue off until nothing is due; None if this process is already at it."""
-    return _only_one.run(Drain(config=config, clock=clock, once=once))
+    return _only_one.run(Drain(config=config, clock=clock, once=once, health=_only_one.health))
 
 
 def end() -> None:

@@ -29,6 +29,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 from delivery import ledger, local
 from delivery.agent.agent import Agent
 from delivery.agent.clock import Clock
+from delivery.agent.health import Health
 from delivery.agent.job import AttemptReport, Job, RecipientResult
 from delivery.config import DeliveryConfig
 from delivery.copies import Copy
@@ -87,6 +88,9 @@ class Drain:
     once: bool = False
     """Stop as soon as nothing is due, without lingering."""
 
+    health: Health = field(default_factory=Health)
+    """What earlier drains of the process learned about hosts; this one adds to it."""
+
     report: DrainReport = field(default_factory=DrainReport)
     _shares: Shares = field(init=False)
     _held: dict[uuid.UUID, _Held] = field(default_factory=dict)
@@ -102,7 +106,9 @@ class Drain:
         self._loop, self._news = asyncio.get_running_loop(), asyncio.Event()
         self._shares = Shares(most=max(self.config.batch, 4 * self.config.agent.concurrency))
         policies = DatabasePolicyStore()
-        async with Agent(self.config.agent, policies=policies, clock=self.clock) as agent:
+        async with Agent(
+            self.config.agent, policies=policies, clock=self.clock, health=self.health
+        ) as agent:
             heart = asyncio.create_task(self._keep_leases())
             try:
                 await self._work(agent)

@@ -1,12 +1,16 @@
-"""What accounts remember of TLS, loaded for the copies of one claim."""
+"""What is remembered when copies are tried, loaded for all copies of one claim at once."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.db.models import Q
+
+from delivery.agent.route import Memory, Try, remember
 from delivery.copies import Copy
-from delivery.models import DomainEvidence
+from delivery.models import DomainEvidence, RecipientAttempt
 from delivery.policy.memory import FORGOTTEN_AFTER, TlsHistory, tls_history
 from delivery.policy.record import Track
 
@@ -26,3 +30,27 @@ def tls_histories(
         for owner, domain, at, hits, sessions in rows
     }
     return {key: history for key, history in found.items() if history is not None}
+
+
+SHAPES_THE_WAY = (
+    Q(code__in=(450, 451)) | Q(enhanced__startswith="4.7.") | Q(enhanced__startswith="5.7.")
+)
+"""Answers that greylisting or a refusal by policy may be behind (`delivery.agent.route`)."""
+
+
+def memories_of(copies: Iterable[Copy]) -> dict[int, Memory]:
+    """Return what earlier attempts at `copies` mean for the way of the next: at most one query."""
+    tried_before = [one.pk for one in copies if one.attempts_made > 1]
+    if not tried_before:
+        return {}
+    rows = (
+        RecipientAttempt.objects.filter(SHAPES_THE_WAY, recipient__in=tried_before)
+        .order_by("attempt_id")
+        .values_list("recipient_id", "attempt__mx", "attempt__address", "code", "enhanced", "reply")
+    )
+    tries: dict[int, list[Try]] = defaultdict(list)
+    for key, host, address, code, enhanced, reply in rows:
+        tries[key].append(
+            Try(host=host, address=address or "", code=code, enhanced=enhanced, reply=reply)
+        )
+    return {key: remember(answers) for key, answers in tries.items()}

@@ -22,8 +22,9 @@ from django.db.models import F, Q
 
 from delivery import evidence, services, signing, tasks
 from delivery.agent.job import AttemptReport, Job, JobRecipient, RecipientResult
+from delivery.agent.route import NOTHING, Memory
 from delivery.copies import Copy, held_under
-from delivery.histories import tls_histories
+from delivery.histories import memories_of, tls_histories
 from delivery.models import DUE_STATES, Content, Recipient, State
 from delivery.policy.memory import TlsHistory
 from delivery.policy.modes import Mode, Order, PledgeKind, SenderPolicy
@@ -42,7 +43,8 @@ CLAIM_BYTES = 64 * 1024 * 1024
 class Claim:
     """Copies held under one lease, with the content of their messages and who signs it.
 
-    `histories` has what their senders remember of TLS, by owner and domain.
+    `histories` has what their senders remember of TLS, by owner and domain; `memories` what earlier
+    attempts at single copies mean for the way of the next.
     """
 
     lease: UUID
@@ -50,6 +52,7 @@ class Claim:
     contents: dict[int, bytes]
     signers: dict[int, signing.MessageSigner] = field(default_factory=dict)
     histories: dict[tuple[int | None, str], TlsHistory] = field(default_factory=dict)
+    memories: dict[int, Memory] = field(default_factory=dict)
 
 
 def claim(
@@ -78,6 +81,7 @@ def claim(
         contents=contents,
         signers=signers,
         histories=tls_histories(copies, now=now),
+        memories=memories_of(copies),
     )
 
 
@@ -135,14 +139,15 @@ def _requeue(which: Q, now: datetime) -> int:
 
 
 def jobs_from(claimed: Claim, copies: Iterable[Copy]) -> list[Job]:
-    """Group copies into jobs: one message, one domain, one order."""
-    groups: dict[tuple[int, str, str, str], list[Copy]] = defaultdict(list)
+    """Group copies into jobs: one message, one domain, one order, one way to go."""
+    groups: dict[tuple[int, str, str, str, Memory], list[Copy]] = defaultdict(list)
     for one in copies:
-        groups[one.message_id, one.domain, one.mode, one.pledge].append(one)
-    return [_job(group, claimed) for group in groups.values()]
+        memory = claimed.memories.get(one.pk, NOTHING)
+        groups[one.message_id, one.domain, one.mode, one.pledge, memory].append(one)
+    return [_job(group, key[-1], claimed) for key, group in groups.items()]
 
 
-def _job(group: list[Copy], claimed: Claim) -> Job:
+def _job(group: list[Copy], memory: Memory, claimed: Claim) -> Job:
     first = group[0]
     return Job(
         mail_from=first.mail_from,
@@ -159,6 +164,7 @@ def _job(group: list[Copy], claimed: Claim) -> Job:
         needs_smtputf8=first.needs_smtputf8,
         sign=claimed.signers.get(first.message_id),
         account=first.owner_id,
+        memory=memory,
     )
 
 
@@ -225,23 +231,27 @@ _SETTLE = """
     UPDATE delivery_recipient
     SET state = %s, next_attempt_at = %s, settled_at = %s, code = %s, enhanced = %s,
         last_reply = %s, explanation = %s, reason = %s, notice_due = %s,
-        last_attempt_id = COALESCE(%s, last_attempt_id),
+        attempts_made = attempts_made - %s, last_attempt_id = COALESCE(%s, last_attempt_id),
         lease = NULL, lease_until = NULL
     WHERE id = %s AND lease = %s AND state = 'sending'
 """
 
 
 def _columns(copy: Copy, outcome: Outcome, now: datetime, jitter: float) -> tuple[Any, ...]:
-    """Return the new columns of one copy, in the order of `_SETTLE`."""
-    state, next_at = State.DELIVERED, None
+    """Return the new columns of one copy, in the order of `_SETTLE`.
+
+    A copy that was turned away has not been tried: its claim is not counted as an attempt.
+    """
+    state, next_at, uncounted = State.DELIVERED, None, int(outcome.is_turned_away)
     if outcome.result is Result.FAILED:
         state = State.FAILED
     elif outcome.result is Result.DEFERRED:
         next_at = next_attempt(
-            copy.attempts_made,
+            copy.attempts_made - uncounted,
             now=now,
             expires_at=copy.expires_at,
             jitter=jitter,
+            not_before=outcome.not_before,
         )
         state = State.WAITING if next_at else State.FAILED
     expired = state is State.FAILED and outcome.result is Result.DEFERRED
@@ -255,6 +265,7 @@ def _columns(copy: Copy, outcome: Outcome, now: datetime, jitter: float) -> tupl
         outcome.public,
         outcome.reason.value,
         state is State.FAILED,
+        uncounted,
     )
 
 

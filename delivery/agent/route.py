@@ -56,21 +56,24 @@ NOTHING = Memory()
 
 
 def remember(tries: Iterable[Try]) -> Memory:
-    """Fold the answers one copy got, oldest first, into what the next try goes by."""
-    last: tuple[str, str] | None = None
+    """Fold the answers one copy got, oldest first, into what the next try goes by.
+
+    Other answers than those about greylisting and policy change nothing.
+    """
+    again: tuple[str, str] | None = None
     returns = 0
     refused: set[tuple[str, int]] = set()
     for one in tries:
+        place = (one.host, one.address)
         if not one.address:
-            last = None
-        elif _is_greylisted(one) and (last != (one.host, one.address) or returns < MOST_RETURNS):
-            returns = returns + 1 if last == (one.host, one.address) else 1
-            last = (one.host, one.address)
-        else:
-            last = None
-            if _is_policy(one.enhanced):
-                refused.add((one.host, family(one.address)))
-    return Memory(again=last, refused=frozenset(refused)) if last or refused else NOTHING
+            continue
+        if _is_greylisted(one) and (place != again or returns < MOST_RETURNS):
+            returns = returns + 1 if place == again else 1
+            again = place
+        elif _is_policy(one.enhanced):
+            again = None
+            refused.add((one.host, family(one.address)))
+    return Memory(again=again, refused=frozenset(refused)) if again or refused else NOTHING
 
 
 def in_order(hosts: tuple[HostFacts, ...], memory: Memory) -> tuple[HostFacts, ...]:

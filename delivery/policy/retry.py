@@ -24,15 +24,20 @@ def wait_after(attempts_made: int) -> timedelta:
 
 
 def next_attempt(
-    attempts_made: int, *, now: datetime, expires_at: datetime, jitter: float
+    attempts_made: int,
+    *,
+    now: datetime,
+    expires_at: datetime,
+    jitter: float,
+    not_before: datetime | None = None,
 ) -> datetime | None:
     """Return when to try again, or None once the message has been in the queue too long.
 
     `jitter`, from 0 to 1, lengthens the wait by up to a tenth, so that a host that comes back
     is not met by everyone at once. A wait that would end after `expires_at` is cut short to
-    give one last try.
+    give one last try. `not_before` lengthens it where a host is left alone until then.
     """
     if now >= expires_at:
         return None
-    wait = wait_after(attempts_made)
+    wait = max(wait_after(attempts_made), (not_before or now) - now)
     return min(now + wait + wait * jitter / 10, expires_at)

@@ -9,6 +9,7 @@ import pytest
 
 from delivery import dispatch
 from delivery.agent.clock import SystemClock
+from delivery.agent.health import Health
 from delivery.config import DeliveryConfig
 from delivery.drain import DrainReport
 from delivery.lab.world import Lab
@@ -23,8 +24,9 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
-def drain(lab: Lab, settings) -> Callable[[], DrainReport]:
-    """Work the queue off in this process."""
+def drain(lab: Lab, settings, monkeypatch: pytest.MonkeyPatch) -> Callable[[], DrainReport]:
+    """Work the queue off in this process, which knows nothing of other tests' hosts in trouble."""
+    monkeypatch.setattr(dispatch._only_one, "health", Health())
     for name, value in lab.environment.items():
         whole = name.endswith("_PORT")
         setattr(settings, name, int(value) if whole else value)

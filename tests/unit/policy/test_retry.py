@@ -19,6 +19,16 @@ def test_jitter_lengthens_a_wait_by_at_most_a_tenth():
     assert next_attempt(1, now=NOW, expires_at=FIVE_DAYS, jitter=1.0) == NOW + timedelta(seconds=66)
 
 
+def test_a_host_that_is_left_alone_lengthens_the_wait_and_never_shortens_it():
+    soon, later = NOW + timedelta(seconds=20), NOW + timedelta(minutes=8)
+    at = [
+        next_attempt(0, now=NOW, expires_at=FIVE_DAYS, jitter=0.0, not_before=until)
+        for until in (soon, later)
+    ]
+    assert at == [NOW + timedelta(minutes=1), later]
+    assert next_attempt(0, now=NOW, expires_at=soon, jitter=0.0, not_before=later) == soon
+
+
 def test_there_is_one_last_try_when_the_lifetime_ends():
     soon = NOW + timedelta(seconds=20)
     assert next_attempt(9, now=NOW, expires_at=soon, jitter=0.0) == soon
