@@ -16,6 +16,7 @@ from delivery.models import AttemptOutcome, DomainEvidence, RecipientAttempt
 from delivery.policy.dates import day
 from delivery.policy.facts import Dnssec, Proof
 from delivery.policy.modes import Mode
+from delivery.policy.reasons import Reason
 from delivery.policy.record import Seen
 from delivery.selectors import lost_policies, weakened_domains
 
@@ -46,11 +47,14 @@ LEVEL_NAMES = {
 _PKIX_ALONE = Q(attempt__verified_by=[Proof.PKIX.value]) & (
     ~Q(attempt__dnssec=Dnssec.SECURE) | ~Q(attempt__reason="")
 )
+_STS_AGAINST_DANE = Q(attempt__verified_by=[Proof.STS_PKIX.value]) & ~Q(
+    attempt__reason__in=("", Reason.TLSA_INVALID)
+)
 LEVEL = Case(
     When(attempt__requiretls_used=True, then=Value(Level.REQUIRETLS.value)),
     When(attempt__tls_version="", then=Value(Level.PLAIN.value)),
     When(attempt__mode=Mode.VERIFIED, then=Value(Level.VERIFIED.value)),
-    When(Q(attempt__verified_by=[]) | _PKIX_ALONE, then=Value(Level.TLS.value)),
+    When(Q(attempt__verified_by=[]) | _PKIX_ALONE | _STS_AGAINST_DANE, then=Value(Level.TLS.value)),
     default=Value(Level.VERIFIED.value),
     output_field=IntegerField(),
 )

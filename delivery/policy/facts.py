@@ -166,8 +166,11 @@ def proves_server(proofs: frozenset[Proof], mx: Dnssec, reason: Reason) -> bool:
 
     A trusted certificate for the MX name does so only if that name came over secure DNS (who can
     forge the MX answer can have a certificate for the name in it), and if nothing that the
-    domain publishes says otherwise: `reason` is empty.
+    domain publishes says otherwise: `reason` is empty. One that fits MTA-STS never makes up for
+    DANE that fails (RFC 8461 §2); records of DANE that nobody can use do not count against it.
     """
+    if Proof.STS_PKIX in proofs and reason not in (Reason.NONE, Reason.TLSA_INVALID):
+        return False
     certified = Proof.PKIX in proofs and mx is Dnssec.SECURE and reason is Reason.NONE
     return certified or bool(proofs - {Proof.PKIX})
 

@@ -148,9 +148,15 @@ def test_a_wish_for_an_unknown_part_gets_the_page(as_alice, seen):
 def test_the_weeks_count_copies_as_their_receipts_tell_them(alice, now):
     tls: list[dict[str, Any]] = [
         {"proofs": proofs, "dnssec": dnssec, "reason": reason, "mode": mode}
-        for proofs in ([], [Proof.PKIX], [Proof.DANE_EE], [Proof.DANE_EE, Proof.PKIX])
+        for proofs in (
+            [],
+            [Proof.PKIX],
+            [Proof.STS_PKIX],
+            [Proof.DANE_EE],
+            [Proof.DANE_EE, Proof.PKIX],
+        )
         for dnssec in (Dnssec.SECURE, Dnssec.INSECURE)
-        for reason in (Reason.NONE, Reason.CERTIFICATE_NOT_TRUSTED)
+        for reason in (Reason.NONE, Reason.CERTIFICATE_NOT_TRUSTED, Reason.TLSA_INVALID)
         for mode in (Mode.DEFAULT, Mode.VERIFIED)
     ]
     for number, case in enumerate([*tls, {"starttls": PLAIN}, {"requiretls": True}]):
