@@ -22,7 +22,7 @@ from delivery.agent.clock import SystemClock
 from delivery.agent.job import ProbeReport
 from delivery.config import DeliveryConfig
 from delivery.lab.profiles import PROFILES
-from delivery.lab.world import Lab
+from delivery.lab.world import Lab, has_ipv6
 from delivery.models import Recipient, State
 from delivery.policies import DatabasePolicyStore
 from delivery.policy.facts import Proof, Starttls
@@ -65,6 +65,7 @@ LATER_WORD = {
     "blocklist-rcpt": Result.FAILED,
     "full": Result.FAILED,
     "rejects-content": Result.FAILED,
+    "dualstack": Result.DEFERRED if has_ipv6() else Result.DELIVERED,
 }
 """Servers that refuse once TLS is up and the message is spoken of: nobody foresees that."""
 
