@@ -10,7 +10,7 @@ PIP := $(PY) -m pip --quiet --disable-pip-version-check install
 TEMPLATES = $(shell git ls-files 'templates/*.html')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run worker test check fix bench screenshots
+.PHONY: help setup run worker test check fix bench coverage fuzz screenshots
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -43,6 +43,14 @@ fix: $(VENV)/.for-development ## Format, and mend what can be mended safely
 bench: $(VENV)/.for-development ## Measure delivery beside a peer; JSON in bench/results/
 	@exec $(PY) -m bench $(ARGS)
 
+coverage: $(VENV)/.for-development ## Fail if tests leave more than 2 % of the SMTP engine or of policy unseen
+	@exec $(PY) -m pytest -q --numprocesses=2 tests/unit/smtp tests/unit/policy tests/fuzz \
+	  --cov=delivery.smtp --cov=delivery.policy --cov-branch --cov-fail-under=98 \
+	  --cov-report=term-missing:skip-covered $(ARGS)
+
+fuzz: $(VENV)/.for-fuzzing ## Feed the parsers with what nobody thought of; ARGS="--seconds 300 server"
+	@exec $(PY) -m tests.fuzz $(ARGS)
+
 screenshots: $(VENV)/.for-development ## Take the pictures of the README
 	@exec $(PY) -m tests.browser.screenshots
 
@@ -58,4 +66,8 @@ $(VENV)/.for-development: $(VENV)/.for-running pyproject.toml
 	@echo "Installing the tools for development into $(VENV)"
 	@$(PIP) 'pip>=25.1'  # the first that knows --group
 	@$(PIP) --group dev
+	@touch $@
+
+$(VENV)/.for-fuzzing: $(VENV)/.for-development
+	@$(PIP) --group fuzz
 	@touch $@

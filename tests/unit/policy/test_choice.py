@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from delivery.policy.choice import Case, choose
@@ -53,6 +55,21 @@ def test_one_recipient_who_can_not_take_it_means_default_and_is_named(other, wor
     assert chosen.mode is Mode.DEFAULT
     assert words in chosen.because
     assert chosen.because.endswith("REQUIRETLS needs both.")
+
+
+def test_without_a_recipient_or_a_copy_that_leaves_there_is_nothing_to_choose():
+    assert choice().because == "until there is a recipient."
+    assert choice(case(is_local=True)).because == "because no copy leaves this server."
+
+
+def test_lost_tls_is_told_apart_from_tls_that_never_was():
+    lost = record(seen(days_ago=2, requiretls=True), seen(starttls=Starttls.NOT_OFFERED))
+    assert "in its last session" in choice(case(known=lost)).because
+
+
+def test_two_servers_that_can_are_both_named():
+    other = replace(case(STS), domain="y.test")
+    assert "both servers announced it and publish a policy" in choice(case(), other).because
 
 
 def test_an_answer_to_a_mailing_list_never_gets_requiretls():
