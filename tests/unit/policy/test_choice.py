@@ -64,7 +64,7 @@ def test_without_a_recipient_or_a_copy_that_leaves_there_is_nothing_to_choose():
 
 def test_lost_tls_is_told_apart_from_tls_that_never_was():
     lost = record(seen(days_ago=2, requiretls=True), seen(starttls=Starttls.NOT_OFFERED))
-    assert "in its last session" in choice(case(known=lost)).because
+    assert "in its last session" in choice(case(BARE, known=lost)).because
 
 
 def test_two_servers_that_can_are_both_named():
