@@ -10,7 +10,16 @@ from accounts.dashboard import clock
 from accounts.dashboard.earlier import MOST_EARLIER, History, servers, told
 from delivery.models import Attempt, PublishedPolicy, StsPolicy
 from delivery.policy.dates import day
-from delivery.policy.facts import Dnssec, DomainFacts, HostFacts, Part, Proof, StsMode, TlsaState
+from delivery.policy.facts import (
+    Dnssec,
+    DomainFacts,
+    HostFacts,
+    Part,
+    Proof,
+    StsFacts,
+    StsMode,
+    TlsaState,
+)
 from delivery.policy.mtasts import SHORT_MAX_AGE
 from delivery.policy.published import PolicyKind, PublishedMode
 from delivery.policy.words import REASONS
@@ -91,7 +100,11 @@ def _mta_sts(
     tag, kind, text = _MODES[sts.mode]
     since = history.mode_since(PolicyKind.MTA_STS, PublishedMode(sts.mode.value), now)
     weaker = history.weakened(now)
-    notes = [f"It was enforced until {weaker}." if weaker else "", _short_life(policy, sts.mode)]
+    notes = [
+        _only_held(sts, now),
+        f"It was enforced until {weaker}." if weaker else "",
+        _short_life(policy, sts.mode),
+    ]
     dates = [
         f"policy {sts.policy_id}",
         f"{_IN_FORCE[sts.mode]} {since}" if since else "",
@@ -108,6 +121,15 @@ def _mta_sts(
         records=tuple(f"mx: {name}" for name in sts.mx),
         body=policy.text if policy else "",
     )
+
+
+def _only_held(sts: StsFacts, now: datetime) -> str:
+    """Say so if the policy is one that we hold, and the domain can't be heard about it now."""
+    if not sts.reason and not sts.detail:
+        return ""
+    why = REASONS[sts.reason] or "The domain announces no policy any more."
+    until = f" It is good until {day(sts.expires_at, now)}." if sts.expires_at else ""
+    return f"{why} What counts is the copy that we hold.{until}"
 
 
 def _short_life(policy: StsPolicy | None, mode: StsMode) -> str:

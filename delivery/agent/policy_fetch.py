@@ -152,7 +152,8 @@ class PolicyFinder:
         try:
             policy_id = _announced(record)
         except FetchError as error:
-            return _facts(held) if held else _unknown(error.reason, str(error))
+            unknown = _unknown(error.reason, str(error))
+            return _in_spite_of(held, unknown) if held else unknown
         if policy_id is None:
             return await self._without_record(domain, stored, held)
         if stored and self._is_pausing(stored):
@@ -185,7 +186,7 @@ class PolicyFinder:
     ) -> StsFacts:
         """RFC 8461 §8.3: a record that vanished ends only what was `none`, or has expired."""
         if held and held.mode is not StsMode.NONE:
-            return _facts(held)
+            return replace(_facts(held), detail=f"_mta-sts.{domain} announces no policy any more")
         if stored:
             await self._store.drop(domain)
         return StsFacts(mode=StsMode.ABSENT)
@@ -280,6 +281,11 @@ def _facts(held: StoredPolicy) -> StsFacts:
         detail=held.detail,
         expires_at=held.expires_at,
     )
+
+
+def _in_spite_of(held: StoredPolicy, failure: StsFacts) -> StsFacts:
+    """Return the policy that is held and why nothing newer is known."""
+    return replace(_facts(held), reason=failure.reason, detail=failure.detail)
 
 
 def _unknown(reason: Reason, detail: str) -> StsFacts:

@@ -70,7 +70,9 @@ async def test_held_policy_survives_the_loss_of_its_record(world: PolicyWorld, h
         world.resolver.records[TXT] = ("v=STSv1; id=",)
     else:
         getattr(world.resolver, how).add(TXT)
-    assert (await world.find()).mode is StsMode.ENFORCE
+    facts = await world.find()
+    assert (facts.mode, facts.policy_id) == (StsMode.ENFORCE, "1")
+    assert facts.detail, "what is wrong is told beside it"
 
 
 async def test_held_policy_survives_a_failed_refresh_and_pauses(world: PolicyWorld):

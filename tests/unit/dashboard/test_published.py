@@ -65,6 +65,26 @@ def test_an_enforced_policy_names_its_servers_and_shows_its_text():
     assert policy.kind == "yes"
 
 
+@pytest.mark.parametrize(
+    ("sts", "told"),
+    [
+        (
+            StsFacts(mode=StsMode.ENFORCE, reason=Reason.STS_POLICY_FETCH_ERROR, detail="500"),
+            "The MTA-STS policy could not be fetched. What counts is the copy that we hold.",
+        ),
+        (
+            StsFacts(mode=StsMode.ENFORCE, detail="gone", expires_at=NOW + timedelta(days=12)),
+            "The domain announces no policy any more. What counts is the copy that we hold. It is "
+            "good until 2 December.",
+        ),
+    ],
+)
+def test_a_policy_that_is_only_held_says_so(sts, told):
+    policy = published(replace(FACTS, sts=sts), None, [], NOW)[0]
+    assert policy.text.startswith(told)
+    assert (policy.tag, policy.kind) == ("Enforced", "warn")
+
+
 def policy_row(*, lasts=timedelta(days=9), **columns):
     return StsPolicy(
         domain="far.test", fetched_at=NOW, expires_at=NOW + lasts, policy_id="7", **columns
