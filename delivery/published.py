@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from delivery.agent.policy_fetch import StoredPolicy
 from delivery.models import DomainLookup, PublishedPolicy
@@ -26,6 +27,17 @@ Key = tuple[str, PolicyKind, str]
 Text = tuple[PublishedMode, str]
 
 
+class _Row(NamedTuple):
+    """What is still published, as far as it is compared."""
+
+    pk: int
+    domain: str
+    kind: str
+    host: str
+    content: str
+    last_seen_at: datetime
+
+
 @dataclass(slots=True)
 class _Seen:
     """What look-ups found: texts by key, and keys under which there is nothing any more."""
@@ -37,7 +49,7 @@ class _Seen:
 def note_policy(policy: StoredPolicy) -> None:
     """Note an MTA-STS policy that was just fetched."""
     key = (policy.domain, PolicyKind.MTA_STS, "")
-    row = PublishedPolicy.objects.filter(domain=policy.domain, kind=key[1], gone_at=None).first()
+    row = _current([policy.domain])[policy.domain].get(key)
     if row is not None and row.content == policy.text:
         PublishedPolicy.objects.filter(pk=row.pk).update(last_seen_at=policy.fetched_at)
         return
@@ -48,32 +60,42 @@ def note_policy(policy: StoredPolicy) -> None:
 
 def note_facts(facts: Collection[DomainFacts], *, now: datetime) -> None:
     """Note what look-ups found, before they take the place of the look-ups before them."""
-    domains = {one.domain for one in facts}
-    current = {
-        (row.domain, PolicyKind(row.kind), row.host): row
-        for row in PublishedPolicy.objects.filter(domain__in=domains, gone_at=None)
-    }
-    seen = _Seen()
+    current = _current([one.domain for one in facts])
+    begun: dict[Key, Text] = {}
+    ended: list[_Row] = []
     for one in facts:
-        _read(one, current, seen)
-    changed = {
-        key: text
-        for key, text in seen.texts.items()
-        if key not in current or current[key].content != text[1]
-    }
-    ended = [row for key, row in current.items() if key in changed or key in seen.missing]
+        rows = current[one.domain]
+        seen = _read(one, rows)
+        changed = {
+            key: text
+            for key, text in seen.texts.items()
+            if key not in rows or rows[key].content != text[1]
+        }
+        begun |= changed
+        ended += [row for key, row in rows.items() if key in changed or key in seen.missing]
     if ended:
         _end(ended, now=now)
-    if changed:
-        _begin(changed, now=now)
+    if begun:
+        _begin(begun, now=now)
 
 
-def _read(facts: DomainFacts, current: Mapping[Key, PublishedPolicy], seen: _Seen) -> None:
-    """Add what `facts` say to `seen`; what failed or was not asked says nothing."""
+def _current(domains: Iterable[str]) -> dict[str, dict[Key, _Row]]:
+    """Return what is still published, by domain."""
+    found: dict[str, dict[Key, _Row]] = {domain: {} for domain in domains}
+    rows = PublishedPolicy.objects.filter(domain__in=list(found), gone_at=None).order_by()
+    for values in rows.values_list(*_Row._fields):
+        row = _Row(*values)
+        found[row.domain][row.domain, PolicyKind(row.kind), row.host] = row
+    return found
+
+
+def _read(facts: DomainFacts, rows: Iterable[Key]) -> _Seen:
+    """Return what `facts` say; what failed or was not asked says nothing."""
+    seen = _Seen()
     if Part.MTA_STS in facts.parts and facts.sts.mode is StsMode.ABSENT:
         seen.missing.add((facts.domain, PolicyKind.MTA_STS, ""))
     if Part.DANE not in facts.parts or facts.failure is not None:
-        return
+        return seen
     for host in facts.hosts:
         key = (facts.domain, PolicyKind.TLSA, host.name)
         if host.tlsa:
@@ -85,10 +107,9 @@ def _read(facts: DomainFacts, current: Mapping[Key, PublishedPolicy], seen: _See
     if len(facts.hosts) < MOST_HOSTS_COMPARED:
         named = {host.name for host in facts.hosts}
         seen.missing.update(
-            key
-            for key in current
-            if key[:2] == (facts.domain, PolicyKind.TLSA) and key[2] not in named
+            key for key in rows if key[1] is PolicyKind.TLSA and key[2] not in named
         )
+    return seen
 
 
 def _has_none(facts: DomainFacts, host: HostFacts) -> bool:
@@ -102,14 +123,14 @@ def _has_none(facts: DomainFacts, host: HostFacts) -> bool:
     return host.tlsa_state is TlsaState.ABSENT
 
 
-def _last_look_ups(rows: Iterable[PublishedPolicy]) -> dict[str, datetime]:
+def _last_look_ups(rows: Iterable[_Row]) -> dict[str, datetime]:
     """Return when each domain was looked up before: then it was still as the rows say."""
     domains = {row.domain for row in rows}
     found = DomainLookup.objects.filter(domain__in=domains, looked_up_at__isnull=False)
     return {domain: at for domain, at in found.values_list("domain", "looked_up_at") if at}
 
 
-def _end(rows: Collection[PublishedPolicy], *, now: datetime) -> None:
+def _end(rows: Collection[_Row], *, now: datetime) -> None:
     last = _last_look_ups(rows)
     for row in rows:
         seen_at = max(row.last_seen_at, last.get(row.domain, row.last_seen_at))

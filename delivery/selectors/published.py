@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import timedelta
 
-from django.db.models import DateTimeField, ExpressionWrapper, Q, QuerySet
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from delivery.models import PublishedPolicy
@@ -49,5 +49,5 @@ def lost_policies(domains: Collection[str]) -> dict[str, LostPolicy]:
 def _lost(kind: PolicyKind) -> QuerySet[PublishedPolicy]:
     protecting = PublishedPolicy.objects.filter(kind=kind, mode__in=PROTECTING)
     lately = ExpressionWrapper(Now() - TOLD_FOR, output_field=DateTimeField())
-    still = protecting.filter(gone_at=None).values("domain")
-    return protecting.filter(gone_at__gt=lately).exclude(domain__in=still)
+    still = protecting.filter(domain=OuterRef("domain"), gone_at=None)
+    return protecting.filter(~Exists(still), gone_at__gt=lately)
