@@ -1,12 +1,15 @@
 """Fill the queue with held messages, and release them when told to.
 
-`python -m bench.fill NUMBER BYTES ADDRESS` says "held", and waits for a line.
+`python -m bench.fill` reads `{"messages": [[number, [address, …]], …], "bytes": …}`, says
+"held", and waits for a line.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from datetime import datetime
 
 import django
 
@@ -19,41 +22,70 @@ from django.utils import timezone  # noqa: E402
 from accounts import services as accounts  # noqa: E402
 from accounts.models import Domain, User  # noqa: E402
 from delivery import operations, services  # noqa: E402
+from delivery.models import Content, OutboundMessage, Recipient, State  # noqa: E402
 from delivery.policy.modes import SenderPolicy  # noqa: E402
 
+SENDER = "alice@mailweb.test"
+AT_ONCE = 2000
 
-def letter(size: int, to: str) -> bytes:
+
+def letter(size: int) -> bytes:
     """Return a message of about `size` bytes."""
-    head = f"From: alice@mailweb.test\r\nTo: {to}\r\nSubject: Load\r\n\r\n".encode()
+    head = f"From: {SENDER}\r\nTo: Undisclosed-recipients:;\r\nSubject: Load\r\n\r\n".encode()
     line = b"The quick brown fox jumps over the lazy dog and runs on to the next one.\r\n"
     return head + line * max(1, (size - len(head)) // len(line))
 
 
-def fill(messages: int, size: int, to: str) -> None:
-    """Submit, and hold."""
-    now = timezone.now()
+def sender(now: datetime) -> User:
+    """Return the account that sends everything."""
     if not Domain.objects.filter(name="mailweb.test").exists():
         accounts.add_domain("mailweb.test", now=now)
-        accounts.create_account(
-            address="alice@mailweb.test", password=f"bench {now.timestamp()}", now=now
-        )
-    owner = User.objects.get(username="alice@mailweb.test")
-    content = letter(size, to)
+        accounts.create_account(address=SENDER, password=f"bench {now.timestamp()}", now=now)
+    return User.objects.get(username=SENDER)
+
+
+def fill(messages: list[tuple[int, list[str]]], size: int) -> None:
+    """Submit, and hold."""
+    now = timezone.now()
+    owner, content = sender(now), letter(size)
     with transaction.atomic():
-        for _ in range(messages):
-            services.submit(
+        for number, addresses in messages:
+            first = services.submit(
                 owner=owner,
-                mail_from="alice@mailweb.test",
-                recipients=[services.NewRecipient(address=to)],
+                mail_from=SENDER,
+                recipients=[services.NewRecipient(address=address) for address in addresses],
                 content=content,
                 sender_policy=SenderPolicy(),
                 now=now,
             )
-        operations.act("hold", operations.Filters(everything=True), now=now)
+            multiply(first, number - 1)
+        Recipient.objects.filter(state=State.QUEUED).update(state=State.HELD, next_attempt_at=None)
+
+
+def multiply(message: OutboundMessage, number: int) -> None:
+    """Add `number` messages that are like `message`, in bulk."""
+    content, copies = bytes(message.content.data), list(message.recipients.all())
+    for start in range(0, number, AT_ONCE):
+        more = [_like(message) for _ in range(start, min(start + AT_ONCE, number))]
+        OutboundMessage.objects.bulk_create(more)
+        Content.objects.bulk_create(Content(message=one, data=content) for one in more)
+        Recipient.objects.bulk_create(_copy_like(copy, one) for one in more for copy in copies)
+
+
+def _like(message: OutboundMessage) -> OutboundMessage:
+    names = ("owner_id", "mail_from", "size_bytes", "sender_policy", "queued_at", "expires_at")
+    return OutboundMessage(**{name: getattr(message, name) for name in names})
+
+
+def _copy_like(copy: Recipient, message: OutboundMessage) -> Recipient:
+    names = ("owner_id", "address", "domain", "mode", "state", "next_attempt_at")
+    return Recipient(message=message, **{name: getattr(copy, name) for name in names})
 
 
 if __name__ == "__main__":
-    fill(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    wanted = json.loads(sys.stdin.readline())
+    fill([(number, addresses) for number, addresses in wanted["messages"]], wanted["bytes"])
     print("held", flush=True)
     sys.stdin.readline()
     operations.act("release", operations.Filters(everything=True), now=timezone.now())
+    print("released", flush=True)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import smtplib  # noqa: TID251, to fill the peer's queue
+import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from bench.load import Load
+
+SENDER = "alice@mailweb.test"
 
 MAIN = """
 compatibility_level = 3.6
@@ -26,16 +32,16 @@ inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 maillog_file = {folder}/log/mail.log
 maillog_file_prefixes = {folder}
-relayhost = [{host}]:{port}
+transport_maps = texthash:{folder}/etc/transport
 smtp_tls_security_level = encrypt
 smtp_tls_CAfile = {ca_file}
 smtp_tls_connection_reuse = {reuse}
+smtpd_recipient_limit = 2000
 smtpd_client_restrictions = static:HOLD
 smtpd_relay_restrictions = permit_mynetworks, reject
 notify_classes =
 alias_maps =
 alias_database =
-{more}
 """
 
 MASTER = """
@@ -82,22 +88,35 @@ def install() -> None:
         )
 
 
+def free_port() -> int:
+    """Return a port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class Postfix:
-    """A running private instance that relays everything to one host; a context manager."""
+    """A running private instance that knows every host's address; a context manager.
+
+    `hosts` are addresses by domain: Postfix is spared all look-ups.
+    """
 
     def __init__(
-        self, *, host: str, port: str, ca_file: str, listen: int, reuse: bool, more: str = ""
+        self, *, hosts: dict[str, str], environment: dict[str, str], reuse: bool = False
     ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="mailweb-bench-postfix-"))
-        self._listen = listen
-        values = {"folder": self._folder, "host": host, "port": port, "ca_file": ca_file}
-        values |= {"reuse": "yes" if reuse else "no", "more": more}
+        self._listen = free_port()
+        values = {"folder": self._folder, "ca_file": environment["TLS_CA_FILE"]}
+        values |= {"reuse": "yes" if reuse else "no"}
         self._folder.chmod(0o755)
         for name in ("etc", "spool", "data", "log"):
             (self._folder / name).mkdir()
         shutil.chown(self._folder / "data", "postfix", "postfix")
+        port = environment["SMTP_PORT"]
+        routes = (f"{domain} smtp:[{host}]:{port}\n" for domain, host in hosts.items())
+        (self._folder / "etc/transport").write_text("".join(routes))
         (self._folder / "etc/main.cf").write_text(MAIN.format(**values))
-        (self._folder / "etc/master.cf").write_text(MASTER.format(port=listen))
+        (self._folder / "etc/master.cf").write_text(MASTER.format(port=self._listen))
 
     def __enter__(self) -> Self:
         self._run("postfix", "start")
@@ -120,21 +139,40 @@ class Postfix:
             stderr=subprocess.DEVNULL,
         )
 
-    def fill(self, messages: int, size: int, to: str) -> None:
+    def fill(self, load: Load) -> None:
         """Put messages into the queue, on hold."""
-        source = ["smtp-source", "-c", "-s", "8", "-m", str(messages), "-l", str(size)]
-        addresses = ["-f", "alice@mailweb.test", "-t", to]
-        for _ in range(50):
-            done = subprocess.run(
-                [*source, *addresses, f"127.0.0.1:{self._listen}"],
-                check=False,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            if done.returncode == 0:
+        self._wait_until_it_listens()
+        for number, addresses in load.messages:
+            if len(addresses) == 1:
+                self._fill_from_source(number, load.size, addresses[0])
+            else:
+                self._fill_from_here(number, load.size, addresses)
+
+    def _wait_until_it_listens(self) -> None:
+        for _ in range(100):
+            try:
+                socket.create_connection(("127.0.0.1", self._listen), 5).close()
+            except OSError:
+                time.sleep(0.1)
+            else:
                 return
-            time.sleep(0.2)
         raise RuntimeError("the private Postfix does not take mail")
+
+    def _fill_from_source(self, number: int, size: int, to: str) -> None:
+        sessions = str(min(8, number))
+        amounts = ["-s", sessions, "-m", str(number), "-l", str(size)]
+        addresses = ["-f", SENDER, "-t", to]
+        subprocess.run(
+            ["smtp-source", "-c", *amounts, *addresses, f"127.0.0.1:{self._listen}"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def _fill_from_here(self, number: int, size: int, to: list[str]) -> None:
+        with smtplib.SMTP("127.0.0.1", self._listen) as smtp:
+            for _ in range(number):
+                smtp.sendmail(SENDER, to, "Subject: Load\r\n\r\n" + "x" * 70 * (size // 70))
 
     def release(self) -> None:
         """Let everything on hold leave now."""

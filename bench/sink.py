@@ -1,4 +1,8 @@
-"""The sink that both sides deliver to: the lab, throwing away what it accepts, in its own process."""
+"""The sink that all sides deliver to: the lab, throwing away what it accepts, in its own process.
+
+A population is a profile of the lab, or many like it: `pkix` is pkix.test, `pkix*200` are 200
+domains `pkix-0.test` to `pkix-199.test`, each with a host and an address of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +11,38 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from delivery.lab.behaviour import Profile
+    from delivery.lab.world import Lab
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What the sink accepted since its start, and the sessions that are open now."""
+
+    connections: int
+    messages: int
+    recipients: int
+    octets: int
+    open: int
 
 
 class Sink:
     """A running sink; use it as a context manager."""
 
-    def __init__(self, *profiles: str) -> None:
-        self._profiles = profiles
+    def __init__(self, *populations: str) -> None:
+        self._populations = populations
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.sink", *self._profiles],
+            [sys.executable, "-m", "bench.sink", *self._populations],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -30,7 +50,8 @@ class Sink:
         )
         started = self._read()
         self.environment: dict[str, str] = started["environment"]
-        self.domains: dict[str, dict[str, str]] = started["domains"]
+        self.hosts: dict[str, str] = started["hosts"]
+        """The address of each domain's host."""
         return self
 
     def __exit__(
@@ -46,37 +67,52 @@ class Sink:
         assert self._process.stdout is not None  # noqa: S101
         return json.loads(self._process.stdout.readline())
 
-    def counts(self) -> dict[str, int]:
-        """Return what has been accepted since the start."""
+    def counts(self) -> Counts:
+        """Return what has happened so far."""
         assert self._process.stdin is not None  # noqa: S101
         self._process.stdin.write("\n")
         self._process.stdin.flush()
-        return dict(self._read())
+        return Counts(**self._read())
 
-    def wait_for(self, messages: int, *, since: float, limit: float = 300) -> float:
-        """Return the seconds from `since` until so many messages have been accepted in all."""
-        while self.counts()["messages"] < messages:
+    def wait_for(self, recipients: int, *, since: float, limit: float = 300) -> float:
+        """Return the seconds from `since` until so many copies have been accepted in all."""
+        while (counts := self.counts()).recipients < recipients:
             if time.perf_counter() - since > limit:
-                raise TimeoutError(f"only {self.counts()['messages']} of {messages} arrived")
+                raise TimeoutError(f"only {counts.recipients} of {recipients} arrived")
             time.sleep(0.01)
         return time.perf_counter() - since
 
 
-async def _serve(profiles: list[str]) -> None:
+def _profiles(population: str) -> list[Profile]:
+    from delivery.lab.profiles import PROFILES
+
+    name, _, number = population.partition("*")
+    if not number:
+        return [PROFILES[name]]
+    return [replace(PROFILES[name], name=f"{name}-{each}") for each in range(int(number))]
+
+
+def _say(document: object) -> None:
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
+
+
+def _introduction(lab: Lab) -> dict[str, dict[str, str]]:
+    hosts = {name: one.hosts[0][1] for name, one in lab.domains.items()}
+    return {"environment": dict(lab.environment), "hosts": hosts}
+
+
+async def _serve(populations: list[str]) -> None:
     from delivery.lab.world import Lab
 
+    profiles = [profile for each in populations for profile in _profiles(each)]
     async with Lab(profiles=profiles, discards=True) as lab:
-        domains = {name: dict(one.hosts) for name, one in lab.domains.items()}
-        sys.stdout.write(
-            json.dumps({"environment": dict(lab.environment), "domains": domains}) + "\n"
-        )
-        sys.stdout.flush()
+        _say(_introduction(lab))
         reader = asyncio.StreamReader()
         loop = asyncio.get_running_loop()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         while await reader.readline():
-            sys.stdout.write(json.dumps(lab.summary()) + "\n")
-            sys.stdout.flush()
+            _say({**lab.summary(), "open": lab.open_sessions})
 
 
 if __name__ == "__main__":

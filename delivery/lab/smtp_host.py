@@ -62,6 +62,7 @@ class Counters:
 
     connections: int = 0
     messages: int = 0
+    recipients: int = 0
     octets: int = 0
 
 
@@ -336,6 +337,7 @@ class Session(asyncio.Protocol):
         if event.problem is not None or transaction is None:
             return event.problem or _FINE
         self._host.counters.messages += 1
+        self._host.counters.recipients += len(transaction.recipients)
         self._host.counters.octets += event.size
         if self._host.keep is None:
             return _COUNTED

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 OWN_ADDRESS = "127.0.0.1"
-_FIRST_HOST = 10
+_FIRST_NETWORK = tuple(f"127.0.0.{number}" for number in range(10, 255))
+_SECOND_NETWORK = tuple(f"127.1.{high}.{low}" for high in range(8) for low in range(1, 255))
 _TRIES = 20
 _WRONG_KEY = hashlib.sha256(b"a key that nobody has").hexdigest()
 
@@ -44,15 +45,19 @@ class LabDomain:
     """Host names and addresses on which SMTP is spoken."""
 
 
-def _addresses() -> dict[tuple[str, str], str]:
-    """Give each host of each profile its own address, always the same one."""
-    v4 = (
+def _addresses(others: Iterable[Profile]) -> dict[tuple[str, str], str]:
+    """Give each host its own address: always the same one, unless its profile is not of the lab."""
+    known = dict(zip(_hosts(PROFILES.values()), _FIRST_NETWORK, strict=False))
+    return known | dict(zip(_hosts(others), _SECOND_NETWORK, strict=False))
+
+
+def _hosts(profiles: Iterable[Profile]) -> list[tuple[str, str]]:
+    return [
         (profile.name, host.key)
-        for profile in PROFILES.values()
+        for profile in profiles
         for host in profile.hosts
         if not host.is_ipv6
-    )
-    return {key: f"127.0.0.{number}" for number, key in enumerate(v4, _FIRST_HOST)}
+    ]
 
 
 def has_ipv6() -> bool:
@@ -68,6 +73,7 @@ def has_ipv6() -> bool:
 class Lab:
     """The lab; every port is free at start unless given. Use it as an async context manager.
 
+    `profiles` are names of its domains, all of them if there are none, or profiles of your own.
     `mail_dir` also keeps accepted mail as files, `discards` keeps none at all. `pace`
     multiplies the seconds that slow hosts and slow name servers take. `records` are TXT records
     to publish beside the lab's own, as name and text; only names under `.test` that no profile has.
@@ -76,7 +82,7 @@ class Lab:
     def __init__(
         self,
         *,
-        profiles: Iterable[str] = (),
+        profiles: Iterable[str | Profile] = (),
         smtp_port: int = 0,
         dns_port: int = 0,
         sts_port: int = 0,
@@ -86,13 +92,18 @@ class Lab:
         records: Iterable[tuple[str, str]] = (),
     ) -> None:
         self._records = tuple(records)
-        self.profiles = tuple(PROFILES[name] for name in (tuple(profiles) or PROFILES))
+        self.profiles = tuple(
+            each if isinstance(each, Profile) else PROFILES[each]
+            for each in (tuple(profiles) or PROFILES)
+        )
         self.accepted = Mailbox(mail_dir)
         self.hosts: list[SmtpHost] = []
         self._ports = (smtp_port, dns_port, sts_port)
         self.discards, self._pace = discards, pace
         self._servers: list[asyncio.Server] = []
-        self._addresses = _addresses()
+        self._addresses = _addresses(
+            profile for profile in self.profiles if PROFILES.get(profile.name) is not profile
+        )
         self._has_ipv6 = has_ipv6()
 
     async def __aenter__(self) -> Self:
@@ -174,8 +185,14 @@ class Lab:
         return {
             "connections": sum(host.counters.connections for host in self.hosts),
             "messages": sum(host.counters.messages for host in self.hosts),
+            "recipients": sum(host.counters.recipients for host in self.hosts),
             "octets": sum(host.counters.octets for host in self.hosts),
         }
+
+    @property
+    def open_sessions(self) -> int:
+        """How many sessions are open now."""
+        return sum(len(host.sessions) for host in self.hosts)
 
     # MX hosts.
 

@@ -97,7 +97,8 @@ def test_discarded_mail_is_counted(lab: subprocess.Popen[str], tmp_path: Path):
             pass
     status, out, err = stop(lab)
     assert (status, err) == (0, "")
-    assert json.loads(out) == {"summary": {"connections": 1, "messages": 1, "octets": 8}}
+    counted = {"connections": 1, "messages": 1, "recipients": 1, "octets": 8}
+    assert json.loads(out) == {"summary": counted}
     assert not (tmp_path / "lab").exists()
 
 
