@@ -6,7 +6,7 @@ Attempts are only added. The record is a fold over them, written in the same tra
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -92,22 +92,33 @@ def _write(entries: list[_Entry], source: Source) -> None:
 
 def _fold(by_domain: dict[tuple[int, str], list[_Entry]]) -> None:
     """Fold new attempts into the records of their accounts and domains."""
-    owners, domains = {key[0] for key in by_domain}, {key[1] for key in by_domain}
-    rows = {
-        (row.owner_id, row.domain): row
-        for row in DomainEvidence.objects.select_for_update().filter(
-            owner__in=owners, domain__in=domains
-        )
-    }
+    rows = _locked(by_domain)
+    changed = []
     for (owner_id, domain), entries in sorted(by_domain.items()):
-        row = rows.get((owner_id, domain))
-        record = stored.record_from(row) if row else DomainRecord(domain=domain)
+        record = stored.record_from(rows[owner_id, domain])
         for entry in sorted(entries, key=lambda one: one.attempt.started_at):
             record = record.after(observation(entry.attempt, entry.facts))
-        DomainEvidence.objects.update_or_create(
-            owner_id=owner_id, domain=domain, defaults=stored.columns_of(record)
-        )
+        columns = stored.columns_of(record)
+        changed.append(DomainEvidence(owner_id=owner_id, domain=domain, **columns))
         events.publish(owner_id, events.DOMAIN_CHANGED, domain=domain)
+    DomainEvidence.objects.bulk_create(
+        changed,
+        update_conflicts=True,
+        unique_fields=["owner", "domain"],
+        update_fields=list(stored.columns_of(DomainRecord(domain=""))),
+    )
+
+
+def _locked(keys: Collection[tuple[int, str]]) -> dict[tuple[int, str], DomainEvidence]:
+    """Return the rows of these accounts and domains, made if need be, for nobody else to change."""
+    DomainEvidence.objects.bulk_create(
+        (DomainEvidence(owner_id=owner, domain=domain) for owner, domain in sorted(keys)),
+        ignore_conflicts=True,
+    )
+    rows = DomainEvidence.objects.select_for_update().filter(
+        owner__in={key[0] for key in keys}, domain__in={key[1] for key in keys}
+    )
+    return {(row.owner_id, row.domain): row for row in rows.order_by("owner", "domain")}
 
 
 def observation(attempt: HostAttempt, facts: DomainFacts) -> Observation:
