@@ -23,7 +23,7 @@ from accounts.admin_forms import (
     NewUserForm,
     OperatorPasswordForm,
 )
-from accounts.admin_kinds import KeptAdmin, ReadOnlyAdmin, actor_of
+from accounts.admin_kinds import KeptAdmin, ReadOnlyAdmin, actor_of, to_copy
 from accounts.browsers import browser_name
 from accounts.models import (
     Address,
@@ -222,7 +222,7 @@ class DomainAdmin(KeptAdmin):
         """Lines for a zone file."""
         keys = dkim.records_of(domain)
         records = records_for(domain.name, hostname=settings.MAIL_HOSTNAME, keys=keys)
-        return format_html_join("", "<p>{}<br><code>{}</code></p>", ((r.why, r) for r in records))
+        return format_html_join("", "<p>{}<br>{}</p>", ((r.why, to_copy(str(r))) for r in records))
 
 
 admin.site.register(DkimKey, DkimKeyAdmin)

@@ -15,7 +15,7 @@ from django.utils.html import format_html
 
 from accounts import dkim
 from accounts.admin_forms import NewKeyForm
-from accounts.admin_kinds import KeptAdmin, actor_of
+from accounts.admin_kinds import KeptAdmin, actor_of, to_copy
 from accounts.lookup import operator_lookup
 from accounts.models import DkimKey
 from delivery.dkim import Algorithm
@@ -110,12 +110,12 @@ class DkimKeyAdmin(KeptAdmin):
     @admin.display(description="Its value")
     def record_value(self, key: DkimKey) -> SafeString:
         """The whole of it, as most providers' forms take it."""
-        return _to_copy(key.record.value)
+        return to_copy(key.record.value)
 
     @admin.display(description="The same for a zone file")
     def zone_line(self, key: DkimKey) -> SafeString:
         """A line, with strings of at most 255 octets."""
-        return _to_copy(str(key.record))
+        return to_copy(str(key.record))
 
     @admin.action(description="Check: look whether DNS has the record", permissions=["operate"])
     def look(self, request: HttpRequest, keys: QuerySet[DkimKey]) -> None:
@@ -125,8 +125,8 @@ class DkimKeyAdmin(KeptAdmin):
         def act(key: DkimKey) -> str:
             verdict = dkim.check_key(key=key, look_up=look_up, now=now)
             if not verdict.will_do:
-                raise UserError(f"{key}: {verdict.sentence}")
-            return f"{key}: {verdict.sentence}"
+                raise UserError(f"{key}: {key.finding}")
+            return f"{key}: {key.finding}"
 
         _each(request, keys, act)
 
@@ -184,11 +184,3 @@ def _each(request: HttpRequest, keys: QuerySet[DkimKey], act: Callable[[DkimKey]
             messages.success(request, act(key))
         except UserError as refusal:
             messages.error(request, refusal.sentence)
-
-
-def _to_copy(text: str) -> SafeString:
-    return format_html(
-        '<textarea class="vLargeTextField" rows="{}" readonly>{}</textarea>',
-        3 + len(text) // 90,
-        text,
-    )

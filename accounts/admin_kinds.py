@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.utils.html import format_html
 
 from accounts.models import User
 
 if TYPE_CHECKING:
     from django.db.models import Model
     from django.http import HttpRequest
+    from django.utils.safestring import SafeString
 
     AnyAdmin = admin.ModelAdmin[Any]
 else:
     AnyAdmin = admin.ModelAdmin
+
+SHORT = 90
 
 
 class KeptAdmin(AnyAdmin):
@@ -41,3 +45,14 @@ def actor_of(request: HttpRequest) -> User:
     """Return the operator who asks."""
     assert isinstance(request.user, User)  # noqa: S101  # the admin lets nobody else in
     return request.user
+
+
+def to_copy(text: str) -> SafeString:
+    """Return a text as it is copied from a page: long ones in a box of their own."""
+    if len(text) <= SHORT:
+        return format_html("<code>{}</code>", text)
+    return format_html(
+        '<textarea class="vLargeTextField" rows="{}" readonly>{}</textarea>',
+        2 + len(text) // 80,
+        text,
+    )

@@ -157,9 +157,7 @@ def activate(
     if look_up is not None:
         verdict = check_key(key=key, look_up=look_up, now=now)
         if not verdict.will_do:
-            raise KeyNotPublishedError(
-                f"{key} is not published as it should be. {verdict.sentence}"
-            )
+            raise KeyNotPublishedError(f"{key} is not published as it should be. {key.finding}")
     with transaction.atomic():
         before = DkimKey.objects.filter(
             domain=key.domain, algorithm=key.algorithm, state=KeyState.ACTIVE

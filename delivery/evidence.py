@@ -39,6 +39,7 @@ class _Entry:
     mode: Mode
     attempt: HostAttempt
     facts: DomainFacts
+    signed_by: str = ""
 
 
 def add(
@@ -54,6 +55,7 @@ def add(
             mode=report.job.order.effective_mode,
             attempt=attempt,
             facts=report.facts,
+            signed_by=_signed_by(report, attempt),
         )
         for report in reports
         for copy in [copies[report.job.recipients[0].key]]
@@ -162,6 +164,7 @@ def _row(entry: _Entry, source: Source) -> dict[str, Any]:
         "dnssec": facts.dnssec,
         "requiretls_offered": evidence.offers_requiretls if evidence else False,
         "requiretls_used": attempt.requiretls_used,
+        "signed_by": entry.signed_by,
         "reason": tls.reason or outcome.reason,
         "detail": tls.detail or outcome.private or outcome.public,
         "stopped_by": attempt.stopped_by,
@@ -169,6 +172,12 @@ def _row(entry: _Entry, source: Source) -> dict[str, Any]:
         **_answer(outcome),
     }
     return row if source is Source.DELIVERY else row | {"outcome": AttemptOutcome.PROBED}
+
+
+def _signed_by(report: AttemptReport, attempt: HostAttempt) -> str:
+    """Return the keys whose signatures were handed over in this session."""
+    is_over = attempt.outcome.result is Result.DELIVERED
+    return ", ".join(report.job.sign.keys)[:200] if report.job.sign and is_over else ""
 
 
 _NOTHING_SHOWN = TlsEvidence(starttls=Starttls.UNKNOWN)

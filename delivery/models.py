@@ -254,6 +254,7 @@ class Attempt(models.Model):
     dnssec = models.CharField(max_length=10, choices=choices_of(Dnssec), blank=True)
     requiretls_offered = models.BooleanField(default=False)
     requiretls_used = models.BooleanField(default=False)
+    signed_by = models.CharField(max_length=200, blank=True, help_text="Keys that signed (DKIM).")
     reason = models.CharField(max_length=40, choices=choices_of(Reason), blank=True)
     detail = models.TextField(blank=True)
     stopped_by = models.CharField(max_length=8, choices=choices_of(Mechanism), blank=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from delivery.agent.route import NOTHING, Memory
 from delivery.policy.facts import DomainFacts, SessionEvidence
@@ -12,6 +12,17 @@ from delivery.policy.memory import TlsHistory
 from delivery.policy.modes import Order
 from delivery.policy.outcome import Outcome
 from delivery.policy.record import Mechanism
+
+
+class ContentSigner(Protocol):
+    """Signs what is about to be sent; it never raises."""
+
+    def __call__(self, content: bytes) -> bytes:
+        """Return the signature fields to put in front of `content`; none if it can't be signed."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys that have signed, for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +53,7 @@ class Job:
 
     has_8bit: bool = False
     needs_smtputf8: bool = False
-    sign: Callable[[bytes], bytes] | None = None
+    sign: ContentSigner | None = None
     account: int | None = None
     memory: Memory = NOTHING
 

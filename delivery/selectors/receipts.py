@@ -192,6 +192,8 @@ def _session_facts(attempt: Attempt) -> list[Fact]:
         facts.append(("Verified by", _proofs(attempt.verified_by), False))
     if attempt.requiretls_offered or attempt.mode == Mode.REQUIRETLS:
         facts.append(("REQUIRETLS", _requiretls(attempt), False))
+    if attempt.signed_by:
+        facts.append(("Signed with", attempt.signed_by, False))
     if attempt.reason:
         facts.append(("Reason", attempt.reason, True))
     return facts
@@ -276,6 +278,7 @@ def attempt_document(attempt: Attempt) -> dict[str, Any]:
         "dnssec": attempt.dnssec or None,
         "requiretls_offered": attempt.requiretls_offered,
         "requiretls_used": attempt.requiretls_used,
+        "signed_by": attempt.signed_by or None,
         "reason": attempt.reason or None,
         "scope": attempt.scope or None,
         "code": attempt.code,

@@ -96,7 +96,7 @@ def test_a_key_is_checked_activated_and_retired(as_operator, key, settings):
 def test_a_key_that_dns_does_not_have_is_not_activated_unless_forced(as_operator, key, settings):
     with running_lab("plain") as lab:
         settings.DNS_RESOLVERS = [lab.environment["DNS_RESOLVERS"]]
-        assert "Missing. Publish:" in act(as_operator, "look", key)
+        assert f"{key}: Missing." in act(as_operator, "look", key)
         page = act(as_operator, "activate", key, confirmed="1")
     assert "is not published as it should be" in page
     assert state_of(key) == "planned"

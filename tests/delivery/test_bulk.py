@@ -40,6 +40,7 @@ def row(pk: int) -> dict[str, object]:
         "dnssec": "secure",
         "requiretls_offered": True,
         "requiretls_used": False,
+        "signed_by": "s1 (RSA)",
         "reason": "",
         "detail": AWKWARD,
         "stopped_by": "",

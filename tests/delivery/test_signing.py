@@ -13,10 +13,10 @@ from django.utils import timezone
 from accounts import dkim
 from accounts.models import DkimKey, Domain
 from accounts.posture.dkim import KeyState
-from delivery import ledger, services, signing
+from delivery import ledger, selectors, services, signing
 from delivery.dkim import Algorithm
 from delivery.lab import Lab
-from delivery.models import State
+from delivery.models import Attempt, State
 from delivery.policy.modes import Mode, SenderPolicy
 from tests.delivery.factories import CONTENT, claimed, queued
 from tests.labs import running_lab
@@ -68,6 +68,18 @@ def test_what_arrives_verifies_with_and_without_8bitmime(alice, lab, drain, doma
     wire = received(lab, domain)
     assert wire.isascii() is (domain == "no8bit.test")
     assert verified(wire, records()) == [True, True]
+
+
+def test_the_receipt_names_the_keys(alice, lab, drain):
+    keys = active_keys(timezone.now())
+    message = queued("friend@pkix.test", owner=alice, now=timezone.now())
+    queued("friend@full.test", owner=alice, now=timezone.now())
+    drain()
+    attempt = message.recipients.get().last_attempt
+    assert attempt.signed_by == f"{keys[0].selector} (RSA), {keys[1].selector} (Ed25519)"
+    (part,) = selectors.receipt(message).parts
+    assert ("Signed with", attempt.signed_by, False) in part.facts
+    assert not Attempt.objects.get(domain="full.test").signed_by
 
 
 def test_the_lab_publishes_the_keys_of_the_installation(alice, settings):

@@ -3,22 +3,23 @@ from __future__ import annotations
 import email
 import email.message
 import email.policy
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 
 from delivery.agent.content import CannotDowngradeError, Content, downgraded, has_header
-from delivery.agent.job import Job
+from delivery.agent.job import ContentSigner, Job
 from delivery.policy.modes import Mode, Order, PledgeKind
 from tests.unit.dkim.oracle import BOTH, verified
 
-Sign = Callable[[bytes], bytes] | None
 PLAIN = b"From: alice@mailweb.test\r\nSubject: x\r\n\r\nhi\r\n"
 
 
 def content(
-    data: bytes, mode: Mode = Mode.DEFAULT, pledge: PledgeKind | None = None, sign: Sign = None
+    data: bytes,
+    mode: Mode = Mode.DEFAULT,
+    pledge: PledgeKind | None = None,
+    sign: ContentSigner | None = None,
 ) -> Content:
     order = Order(mode=mode, pledge=pledge)
     return Content(
@@ -164,6 +165,8 @@ def test_content_that_would_be_damaged_is_not_encoded(data: bytes, words: str):
 
 class Signing:
     """Signs, and remembers what."""
+
+    keys = ("r (RSA)", "e (Ed25519)")
 
     def __init__(self) -> None:
         self.signed: list[bytes] = []

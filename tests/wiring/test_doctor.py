@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING
 import pytest
 from django.core.management import call_command
 
+from accounts import dkim
+from accounts.models import DkimKey, Domain
+from accounts.posture.dkim import record_for
+from accounts.services import add_domain
 from delivery.agent.config import AgentConfig
+from delivery.dkim import Algorithm
 from delivery.lab import Lab
-from mailweb.diagnosis import Grade, machine, network
+from mailweb.diagnosis import Grade, machine, network, signatures
+from mailweb.diagnosis.signatures import SigningDomain
 from tests.fakes.resolver import FakeResolver
 from tests.services import free_port
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from pytest_django.fixtures import Settings
 
 SIGNED_ROOT = {"SOA .": ["a.root-servers.test"]}
@@ -97,6 +105,58 @@ async def test_way_out_ends_at_a_greeting() -> None:
         )
     assert found.grade is Grade.OK
     assert f"{host} answers on port {lab.smtp_port}: 220 " in found.sentence
+
+
+RECORD = record_for(
+    domain="mailweb.test", selector="s1", algorithm=Algorithm.ED25519, public=b"the public half"
+)
+SIGNED = SigningDomain(name="mailweb.test", records=(RECORD,))
+PUBLISHED = {f"TXT {RECORD.name}": [RECORD.value]}
+
+
+async def test_signatures_that_others_can_check_are_fine() -> None:
+    found = await signatures.signatures(FakeResolver(PUBLISHED), [SIGNED])
+    assert (found.grade, found.remedy) == (Grade.OK, "")
+    assert (await signatures.signatures(FakeResolver({}), [])).grade is Grade.OK
+
+
+async def test_signatures_are_followed_through_aliases() -> None:
+    records = {f"CNAME {RECORD.name}": ["s1.else.test"], "TXT s1.else.test": [RECORD.value]}
+    found = await signatures.signatures(FakeResolver(records), [SIGNED])
+    assert found.grade is Grade.OK
+
+
+@pytest.mark.parametrize(
+    ("domain", "resolver", "words"),
+    [
+        (replace(SIGNED, records=()), FakeResolver({}), "goes unsigned"),
+        (replace(SIGNED, broken=("s1",)), FakeResolver(PUBLISHED), "can't be opened: s1"),
+        (SIGNED, FakeResolver({}), "Missing."),
+        (SIGNED, FakeResolver({f"TXT {RECORD.name}": ["v=DKIM1; p="]}), "revoked"),
+        (SIGNED, FakeResolver({}, silent=[f"TXT {RECORD.name}"]), "can't be looked up"),
+    ],
+    ids=["no key", "broken key", "no record", "revoked", "no answer"],
+)
+async def test_mail_that_others_will_take_for_unsigned(
+    domain: SigningDomain, resolver: FakeResolver, words: str
+) -> None:
+    found = await signatures.signatures(resolver, [domain])
+    assert found.grade is Grade.WARN
+    assert words in found.sentence
+    assert found.remedy
+
+
+@pytest.mark.django_db
+def test_signing_domains_are_those_in_use(now: datetime) -> None:
+    domain = add_domain("mailweb.test", now=now)
+    Domain.objects.create(name="off.test", is_active=False)
+    (key,) = dkim.add_keys(domain=domain, algorithms=[Algorithm.ED25519], now=now)
+    assert signatures.signing_domains() == [SigningDomain(name="mailweb.test", records=())]
+    dkim.activate(key=key, look_up=None, now=now)
+    assert signatures.signing_domains() == [replace(SIGNED, records=(key.record,))]
+    DkimKey.objects.update(sealed_key=b"spoilt")
+    (found,) = signatures.signing_domains() or []
+    assert found.broken == (key.selector,)
 
 
 async def test_closed_way_out_is_a_failure() -> None:

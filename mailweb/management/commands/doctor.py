@@ -7,13 +7,13 @@ import sys
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from django.core.management import BaseCommand
 
 from delivery.agent.clock import SystemClock
 from delivery.agent.resolver import DnsResolver
 from delivery.config import DeliveryConfig
-from mailweb.diagnosis import Finding, Grade, machine, network
+from mailweb.diagnosis import Finding, Grade, machine, network, signatures
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -66,6 +66,9 @@ async def _outside(domain: str) -> list[Finding]:
             await network.resolver(resolver, config),
             await network.own_name(resolver, config),
             await network.way_out(resolver, config, domain),
+            await signatures.signatures(
+                resolver, await sync_to_async(signatures.signing_domains)()
+            ),
         ]
     finally:
         await resolver.close()
