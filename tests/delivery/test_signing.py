@@ -70,6 +70,16 @@ def test_what_arrives_verifies_with_and_without_8bitmime(alice, lab, drain, doma
     assert verified(wire, records()) == [True, True]
 
 
+def test_what_goes_by_bdat_verifies_too(alice, lab, drain):
+    active_keys(timezone.now())
+    messages = [submitted(alice, EIGHT_BIT, "friend@dane.test") for _ in range(3)]
+    drain()
+    attempts = [message.recipients.get().last_attempt for message in messages]
+    assert any("BDAT" in attempt.transcript.replace("BDAT 0", "") for attempt in attempts)
+    wires = [one.content for one in lab.accepted.all() if one.domain == "dane.test"][-3:]
+    assert [verified(wire, records()) for wire in wires] == [[True, True]] * 3
+
+
 def test_the_receipt_names_the_keys(alice, lab, drain):
     keys = active_keys(timezone.now())
     message = queued("friend@pkix.test", owner=alice, now=timezone.now())
