@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from delivery.agent.health import Trouble
-from delivery.policy.facts import DnsFailure, DomainFacts, HostFacts
+from delivery.policy.facts import DnsFailure, Dnssec, DomainFacts, HostFacts
 from delivery.policy.outcome import Outcome, Result, Scope
 from delivery.policy.reasons import Reason
 from delivery.smtp import Kind, Reply
@@ -155,7 +155,12 @@ def no_host(facts: DomainFacts) -> Outcome:
         DnsFailure.TIMEOUT: f"DNS did not answer in time about {domain}",
         DnsFailure.ALIAS_LOOP: f"The aliases of {domain} lead in a circle",
     }.get(facts.failure or DnsFailure.SERVFAIL, f"DNS could not answer about {domain}")
-    return _deferred("4.4.3", _with_detail(sentence, facts.detail), scope=Scope.DOMAIN)
+    return _deferred(
+        "4.4.3",
+        _with_detail(sentence, facts.detail),
+        scope=Scope.DOMAIN,
+        reason=Reason.DNSSEC_INVALID if facts.dnssec is Dnssec.BOGUS else Reason.NONE,
+    )
 
 
 def no_address(facts: DomainFacts, host: HostFacts) -> Outcome:

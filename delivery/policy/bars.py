@@ -214,7 +214,8 @@ def _dane(facts: DomainFacts) -> Bar:
     states = [host.tlsa_state for host in facts.hosts]
     usable = states.count(TlsaState.USABLE)
     if not states:
-        state = BarState.ERROR if facts.dnssec is Dnssec.UNCHECKED else BarState.NO
+        unknown = facts.dnssec in (Dnssec.UNCHECKED, Dnssec.BOGUS)
+        state = BarState.ERROR if unknown else BarState.NO
     elif TlsaState.ERROR in states:
         state = BarState.ERROR
     elif usable == len(states):

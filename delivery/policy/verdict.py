@@ -132,6 +132,7 @@ def _without_hosts(facts: DomainFacts, failure: DnsFailure) -> Forecast:
         way=Way.UNKNOWN,
         sentence="DNS gives no answer now. The copy waits and is tried again.",
         result=Result.DEFERRED,
+        reason=Reason.DNSSEC_INVALID if facts.dnssec is Dnssec.BOGUS else Reason.NONE,
     )
 
 

@@ -13,6 +13,7 @@ from delivery.agent.health import Health
 from delivery.config import DeliveryConfig
 from delivery.drain import DrainReport
 from delivery.lab.world import Lab
+from tests.delivery.playing import Played, play_everything
 from tests.labs import running_lab
 
 
@@ -40,3 +41,10 @@ def drain(lab: Lab, settings, monkeypatch: pytest.MonkeyPatch) -> Callable[[], D
         return report
 
     return run
+
+
+@pytest.fixture(scope="session")
+def played(django_db_setup, django_db_blocker) -> Played:
+    """What came of playing the whole lab."""
+    with django_db_blocker.unblock():
+        return play_everything()

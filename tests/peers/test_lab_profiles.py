@@ -60,6 +60,14 @@ def untouched(result: Result, enhanced: str, **more) -> Expected:
 SECURE: dict[str, Any] = {"dnssec": Dnssec.SECURE, "tlsa": TlsaState.USABLE}
 DANE = Expected(proofs=frozenset({Proof.DANE_EE}), **SECURE)
 ENFORCED: dict[str, Any] = {"sts": StsMode.ENFORCE, "stopped_by": Mechanism.MTA_STS}
+BOGUS = untouched(
+    Result.DEFERRED,
+    "4.4.3",
+    reason=Reason.DNSSEC_INVALID,
+    dnssec=Dnssec.BOGUS,
+    tlsa=None,
+    sts=StsMode.ERROR,
+)
 
 DEFAULT: dict[str, Expected] = {
     "plain": Expected(
@@ -80,7 +88,9 @@ DEFAULT: dict[str, Expected] = {
         proofs=NOBODY, reason=Reason.CERTIFICATE_NOT_TRUSTED, sts=StsMode.TESTING
     ),
     "sts-none": Expected(sts=StsMode.NONE),
-    "sts-mismatch": untouched(Result.DEFERRED, "4.7.5", **ENFORCED),
+    "sts-mismatch": untouched(
+        Result.DEFERRED, "4.7.5", reason=Reason.VALIDATION_FAILURE, **ENFORCED
+    ),
     "sts-expired": held_back(proofs=NOBODY, reason=Reason.CERTIFICATE_EXPIRED, **ENFORCED),
     "sts-other-name": held_back(proofs=NOBODY, reason=Reason.CERTIFICATE_HOST_MISMATCH, **ENFORCED),
     "sts-plain": held_back(
@@ -119,14 +129,13 @@ DEFAULT: dict[str, Expected] = {
     "tlsa-servfail": untouched(
         Result.DEFERRED,
         "4.7.5",
+        reason=Reason.TLSA_INVALID,
         stopped_by=Mechanism.DANE,
         dnssec=Dnssec.SECURE,
         tlsa=TlsaState.ERROR,
     ),
-    "bogus": untouched(Result.DEFERRED, "4.4.3", dnssec=Dnssec.BOGUS, tlsa=None, sts=StsMode.ERROR),
-    "dnssec-expired": untouched(
-        Result.DEFERRED, "4.4.3", dnssec=Dnssec.BOGUS, tlsa=None, sts=StsMode.ERROR
-    ),
+    "bogus": BOGUS,
+    "dnssec-expired": BOGUS,
     "tlsa-wildcard": Expected(dnssec=Dnssec.SECURE, tlsa=TlsaState.ABSENT),
     "cname": DANE,
     "cname-insecure": DANE,
@@ -204,6 +213,8 @@ async def test_default_message(profile: str):
     (result,) = report.results
     last = report.attempts[-1]
     assert (result.outcome.result, result.outcome.enhanced) == (expected.result, expected.enhanced)
+    is_delivered = expected.result is Result.DELIVERED
+    assert result.outcome.reason is (Reason.NONE if is_delivered else expected.reason)
     assert last.stopped_by is expected.stopped_by
     assert last.results == (result,)
     if expected.starttls is None:
