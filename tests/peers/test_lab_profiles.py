@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from unittest.mock import ANY
 
 import pytest
 
@@ -286,7 +285,7 @@ async def test_server_that_does_not_know_bdat_gets_data():
         "C: RSET",
         "C: DATA",
     ]
-    assert lab.summary() == {"connections": 1, "messages": 1, "octets": ANY}
+    assert (lab.summary()["connections"], lab.summary()["messages"]) == (1, 1)
 
 
 async def test_8bit_message_reaches_a_server_without_8bitmime():
