@@ -15,10 +15,14 @@ from tests.fakes.certificates import Leaf
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """A reply, and what follows it: nothing, "close" (FIN), "reset" (RST) or "silence" for ever."""
+    """A reply, and what follows it: nothing, "close" (FIN), "reset" (RST) or "silence" for ever.
+
+    It comes `after` so many seconds.
+    """
 
     text: str = ""
     then: str = ""
+    after: float = 0.0
 
 
 Reply = str | Say | Sequence[str | Say]
@@ -210,6 +214,8 @@ class SmtpServer:
     ) -> bool:
         """Say it; return whether the conversation goes on."""
         text, then = (said.text, said.then) if isinstance(said, Say) else (said, "")
+        if isinstance(said, Say) and said.after:
+            await asyncio.sleep(said.after)
         if text:
             writer.write(text.replace("\n", "\r\n").encode() + b"\r\n")
             await writer.drain()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import ssl
 from datetime import timedelta
@@ -252,6 +253,65 @@ async def test_server_that_leaves_right_after_the_handshake_refused_tls(net: Net
         Mechanism.TLS,
     )
     assert server.conversations[0].is_tls
+
+
+def asks_for_a_certificate(net: Net, **more) -> SmtpServer:
+    """A server that the client knows nothing to show to: in TLS 1.3 it says so too late."""
+    server = tls_server(net, **more)
+    assert server.context is not None
+    server.context.load_verify_locations(str(net.ca_file))
+    server.context.verify_mode = ssl.CERT_REQUIRED
+    return server
+
+
+@pytest.mark.parametrize("allows", [True, False], ids=["may be plain", "may not"])
+async def test_late_alert_after_the_handshake_follows_the_rules_for_broken_tls(
+    net: Net, allows: bool
+):
+    # Scenario 12: the handshake is done for the client when the alert arrives.
+    server = await net.serve(asks_for_a_certificate(net))
+    report = await net.send(order=Order(sender=SenderPolicy(allows_plain_text=allows)))
+    evidence = [attempt.evidence for attempt in report.attempts]
+    assert {one.tls.starttls for one in evidence if one} == {Starttls.FAILED}
+    assert all(evidence)
+    assert (outcomes_of(report)[0].result is Result.DELIVERED) is allows
+    # TLS 1.3, then TLS 1.2, and plain text last, where it may be.
+    assert len(server.conversations) == (3 if allows else 2)
+    assert "STARTTLS" in server.conversations[1].verbs
+    assert len(server.contents) == allows
+
+
+async def test_late_alert_never_leads_to_plain_text_where_a_policy_is_enforced(net: Net):
+    server = await net.serve(asks_for_a_certificate(net))
+    hold_policy(net)
+    report = await net.send()
+    assert outcomes_of(report)[0].result is Result.DEFERRED
+    assert {attempt.stopped_by for attempt in report.attempts} == {Mechanism.MTA_STS}
+    assert server.contents == []
+
+
+PATIENCE = 0.01
+"""A server's seconds in a test, and our patience with it."""
+
+
+@pytest.mark.parametrize("lines", [1, 60_000], ids=["small", "large"])
+@pytest.mark.parametrize("chunking", [(), ("CHUNKING",)], ids=["DATA", "BDAT"])
+async def test_slow_server_gets_the_message_once(net: Net, chunking: tuple[str, ...], lines: int):
+    # Scenario 11: 35 seconds after the EHLO over TLS, 90 seconds after the end of the content.
+    net.time_scale = PATIENCE
+    hello = "250-mx.test\n250-PIPELINING\n250 8BITMIME"
+    if chunking:
+        hello = hello.replace("250 8", "250-8") + "\n250 CHUNKING"
+    replies = {
+        "EHLO": ["250-mx.test\n250 STARTTLS", Say(hello, after=35 * PATIENCE)],
+        ".": Say("250 2.0.0 taken", after=90 * PATIENCE),
+    }
+    server = await net.serve(tls_server(net, replies=replies))
+    content = CONTENT + (b"x" * 70 + b"\r\n") * lines
+    report = await net.send(content=content)
+    assert outcomes_of(report)[0].result is Result.DELIVERED
+    assert len(report.attempts) == len(server.conversations) == 1
+    assert server.contents == [content]
 
 
 async def test_silence_right_after_the_handshake_is_not_blamed_on_tls(net: Net):
@@ -601,6 +661,9 @@ async def test_requiretls_message_never_falls_back_to_plain_text(net: Net):
 
 
 async def test_peer_that_ignores_the_end_holds_nobody_up(net: Net):
+    # Neither QUIT nor the end of TLS is answered.
     await net.serve(tls_server(net, replies={"QUIT": Say(then="silence")}))
     report = await net.send()
     assert outcomes_of(report)[0].result is Result.DELIVERED
+    async with asyncio.timeout(5 * net.time_scale + 2):
+        await net.leave()

@@ -161,9 +161,18 @@ async def test_many_recipients_over_many_short_sessions_are_all_delivered(net: N
     assert {outcome.result for outcome in outcomes_of(report)} == {Result.DELIVERED}
 
 
-async def test_damaged_limits_are_ignored(net: Net):
-    # Scenario 8.
-    server = await net.serve(SmtpServer(announces=(*PIPELINED, "LIMITS RCPTMAX=1 RCPTMAX=2")))
+@pytest.mark.parametrize(
+    "limits",
+    [
+        pytest.param(["LIMITS RCPTMAX=1 RCPTMAX=2"], id="one name twice"),
+        pytest.param(["LIMITS RCPTMAX=1", "LIMITS MAILMAX=1"], id="keyword twice"),
+        pytest.param(["LIMITS RCPTMAX=1 MAILMAX"], id="no value"),
+        pytest.param(["LIMITS RCPTMAX=1;MAILMAX=1"], id="semicolon"),
+    ],
+)
+async def test_damaged_limits_are_ignored(net: Net, limits: list[str]):
+    # Scenario 8: the whole keyword, also the part that could be read.
+    server = await net.serve(SmtpServer(announces=(*PIPELINED, *limits)))
     await net.send(ALICE, BOB)
     assert len(server.contents) == 1
 
