@@ -74,3 +74,19 @@ def test_every_dependency_of_ours_has_its_reason() -> None:
     ]
     assert chosen
     assert missing == []
+
+
+def test_scenarios_are_complete_and_name_tests_that_exist() -> None:
+    text = (ROOT / "docs/scenarios.md").read_text(encoding="utf-8")
+    scenarios, traps = text.split("## Traps")
+    for part, last in ((scenarios, 30), (traps, 26)):
+        numbers = [int(number) for number in re.findall(r"^\| (\d+) \|", part, re.MULTILINE)]
+        assert numbers == list(range(1, last + 1))
+    named = re.findall(r"`(\S+\.py)::(\w+)`", text)
+    assert named
+    missing = [
+        (path, name)
+        for path, name in named
+        if f"def {name}(" not in (ROOT / "tests" / path).read_text(encoding="utf-8")
+    ]
+    assert missing == []
