@@ -140,7 +140,7 @@ def observation(attempt: HostAttempt, facts: DomainFacts) -> Observation:
 
 def _row(entry: _Entry, source: Source) -> dict[str, Any]:
     attempt, facts, outcome = entry.attempt, entry.facts, entry.attempt.outcome
-    evidence = attempt.evidence
+    evidence, sts = attempt.evidence, attempt.sts or facts.sts
     tls = evidence.tls if evidence else _NOTHING_SHOWN
     row = {
         "id": entry.pk,
@@ -159,8 +159,8 @@ def _row(entry: _Entry, source: Source) -> dict[str, Any]:
         "cipher": tls.cipher,
         "verified_by": sorted(tls.proofs),
         "certificate": _certificate(tls.certificate) if tls.certificate else None,
-        "mta_sts_mode": "" if facts.sts.mode is StsMode.ABSENT else facts.sts.mode,
-        "mta_sts_id": facts.sts.policy_id,
+        "mta_sts_mode": "" if sts.mode is StsMode.ABSENT else sts.mode,
+        "mta_sts_id": sts.policy_id,
         "dnssec": facts.dnssec,
         "requiretls_offered": evidence.offers_requiretls if evidence else False,
         "requiretls_used": attempt.requiretls_used,

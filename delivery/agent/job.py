@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from delivery.agent.route import NOTHING, Memory
-from delivery.policy.facts import DomainFacts, SessionEvidence
+from delivery.policy.facts import DomainFacts, SessionEvidence, StsFacts
 from delivery.policy.memory import TlsHistory
 from delivery.policy.modes import Order
 from delivery.policy.outcome import Outcome
@@ -85,6 +85,8 @@ class HostAttempt:
     outcome: Outcome
     results: tuple[RecipientResult, ...]
     transcript: str = ""
+    sts: StsFacts | None = None
+    """The MTA-STS policy it went by, where the report rests on a newer one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,10 +42,11 @@ def job_for_rest(report: AttemptReport) -> Job:
 def joined(first: AttemptReport, second: AttemptReport) -> AttemptReport:
     """Return both tries as one report; where both speak of a copy, the second decides."""
     again = {result.key: result for result in second.results}
+    earlier = (replace(attempt, sts=first.facts.sts) for attempt in first.attempts)
     return AttemptReport(
         job=first.job,
         facts=second.facts,
-        attempts=(*first.attempts, *second.attempts),
+        attempts=(*earlier, *second.attempts),
         results=tuple(again.get(result.key, result) for result in first.results),
     )
 

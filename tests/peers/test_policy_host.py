@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from datetime import timedelta
 from pathlib import Path
@@ -9,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from delivery.policy.facts import StsMode
+from delivery.policy.outcome import Result
 from delivery.policy.reasons import Reason
 from tests.fakes.certificates import START, self_signed
 from tests.fakes.policy_server import PolicyServer, http
 from tests.fakes.policy_world import NAME, ROOT, PolicyWorld, policy
+from tests.fakes.smtp_server import SmtpServer
+from tests.peers.conftest import Net, outcomes_of
 
 
 @pytest.mark.parametrize(
@@ -135,3 +139,24 @@ async def test_policy_host_that_is_an_alias_is_found_under_its_own_name(world: P
     world.resolver.records["A policies.hoster.test"] = ("127.0.0.1",)
     assert (await world.find()).mode is StsMode.ENFORCE
     assert world.server.names == [NAME]
+
+
+async def test_policy_host_that_hangs_delays_first_mail_to_its_own_domain_and_nobody_else(
+    net: Net, world: PolicyWorld
+):
+    await net.serve(SmtpServer(), domain="sts.test", mx="10 mx.sts.test")
+    await net.serve(SmtpServer(address="127.0.0.2"), domain="d.test", mx="10 mx.d.test")
+    net.resolver.records |= world.resolver.records
+    net.sts_port, net.ca_file = world.server.port, world.ca_file
+    net.time_scale = 0.02  # a minute is 1.2 seconds
+    world.server.response = b""
+    waiting = asyncio.create_task(net.send(domain="sts.test"))
+    quick = await net.send(domain="d.test")
+    assert outcomes_of(quick)[0].result is Result.DELIVERED
+    assert not waiting.done()
+    slow = await waiting
+    assert outcomes_of(slow)[0].result is Result.DELIVERED
+    assert slow.facts.sts.reason is Reason.STS_POLICY_FETCH_ERROR
+    net.clock.advance(timedelta(minutes=2))
+    async with asyncio.timeout(1):  # it pauses: the host is not asked again
+        await net.send(domain="sts.test")
