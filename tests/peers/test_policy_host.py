@@ -108,6 +108,15 @@ async def test_body_is_read_no_further_than_64_kib(world: PolicyWorld):
     )
 
 
+async def test_answer_that_claims_to_be_compressed_is_refused_unread(world: PolicyWorld):
+    world.server.response = http(policy(), headers="Content-Encoding: br\r\n")
+    facts = await world.find()
+    assert (facts.reason, facts.detail) == (
+        Reason.STS_POLICY_INVALID,
+        f"{NAME} sent the policy as br",
+    )
+
+
 async def test_compression_is_not_asked_for(world: PolicyWorld):
     await world.find()
     assert "accept-encoding: identity" in world.server.requests[0].lower()
