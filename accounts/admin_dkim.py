@@ -42,7 +42,7 @@ _RETIRE = (
 class DkimKeyAdmin(KeptAdmin):
     """One row a key: where it stands, and what is to be done about it."""
 
-    list_display = ("selector", "domain", "kind", "state", "to_do", "finding", "checked_at")
+    list_display = ("selector", "domain", "kind", "state", "finding", "to_do")
     list_filter = ("state", "algorithm", "domain")
     search_fields = ("selector", "domain__name")
     list_select_related = ("domain",)

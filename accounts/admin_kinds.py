@@ -53,6 +53,6 @@ def to_copy(text: str) -> SafeString:
         return format_html("<code>{}</code>", text)
     return format_html(
         '<textarea class="vLargeTextField" rows="{}" readonly>{}</textarea>',
-        2 + len(text) // 80,
+        3 + len(text) // 80,
         text,
     )

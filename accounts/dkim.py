@@ -13,7 +13,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from accounts import services
 from accounts.models import DkimKey, Domain
@@ -72,13 +72,15 @@ def add_keys(
         BadSelectorError, SelectorTakenError: it can't be had.
     """
     made = [SigningKey.generate(each) for each in algorithms]
-    with transaction.atomic():
-        names = selectors_for(domain=domain, algorithms=algorithms, wanted=selector, now=now)
-        keys = [
-            _store(domain, name, private, now) for name, private in zip(names, made, strict=True)
-        ]
-        for key in keys:
-            services.record("DKIM key added", now=now, actor=actor, target=key)
+    try:
+        with transaction.atomic():
+            names = selectors_for(domain=domain, algorithms=algorithms, wanted=selector, now=now)
+            pairs = zip(names, made, strict=True)
+            keys = [_store(domain, name, private, now) for name, private in pairs]
+            for key in keys:
+                services.record("DKIM key added", now=now, actor=actor, target=key)
+    except IntegrityError:  # somebody was faster
+        raise SelectorTakenError(field="selector") from None
     return keys
 
 
@@ -158,19 +160,28 @@ def activate(
         verdict = check_key(key=key, look_up=look_up, now=now)
         if not verdict.will_do:
             raise KeyNotPublishedError(f"{key} is not published as it should be. {key.finding}")
-    with transaction.atomic():
-        before = DkimKey.objects.filter(
-            domain=key.domain, algorithm=key.algorithm, state=KeyState.ACTIVE
-        ).select_related("domain")
-        replaced = list(before)
-        for each in replaced:
-            _end(each, KeyState.RETIRING, now, actor)
-        taken = DkimKey.objects.filter(pk=key.pk, state__in=BEFORE_USE)
-        if not taken.update(state=KeyState.ACTIVE, activated_at=now):
-            raise WrongStateError(f"{key} was changed meanwhile.")
-        forced = {"forced": True} if look_up is None else {}
-        services.record("DKIM key activated", now=now, actor=actor, target=key, detail=forced)
+    try:
+        replaced = _take_over(key, now, actor, is_forced=look_up is None)
+    except IntegrityError:
+        raise WrongStateError("Another key was activated just now.") from None
     key.state, key.activated_at = KeyState.ACTIVE, now
+    return replaced
+
+
+@transaction.atomic
+def _take_over(
+    key: DkimKey, now: datetime, actor: User | None, *, is_forced: bool
+) -> list[DkimKey]:
+    """Retire the active key of the same kind, and let `key` sign."""
+    same = DkimKey.objects.filter(domain=key.domain, algorithm=key.algorithm, state=KeyState.ACTIVE)
+    replaced = list(same.select_related("domain"))
+    for each in replaced:
+        _end(each, KeyState.RETIRING, now, actor)
+    taken = DkimKey.objects.filter(pk=key.pk, state__in=BEFORE_USE)
+    if not taken.update(state=KeyState.ACTIVE, activated_at=now):
+        raise WrongStateError(f"{key} was changed meanwhile.")
+    detail = {"forced": True} if is_forced else {}
+    services.record("DKIM key activated", now=now, actor=actor, target=key, detail=detail)
     return replaced
 
 

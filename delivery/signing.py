@@ -70,7 +70,7 @@ class MessageSigner:
 
 def signers_of(contents: Mapping[int, bytes], *, at: datetime) -> dict[int, MessageSigner]:
     """Return who signs each message, by its key; those that go unsigned are left out."""
-    domains = {pk: from_domain(content) for pk, content in contents.items()}
+    domains = {pk: _domain_of(content) for pk, content in contents.items()}
     wanted = set(domains.values()) - {""}
     signers = keyring().signers_for(wanted) if wanted else {}
     for domain in wanted - set(signers):
@@ -80,3 +80,12 @@ def signers_of(contents: Mapping[int, bytes], *, at: datetime) -> dict[int, Mess
         for pk, domain in domains.items()
         if domain in signers
     }
+
+
+def _domain_of(content: bytes) -> str:
+    try:
+        return from_domain(content)
+    except Exception:
+        # One odd header must not hold up every message of a claim, again and again.
+        logger.exception("message goes unsigned: its From can't be read")
+        return ""

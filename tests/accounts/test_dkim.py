@@ -165,6 +165,14 @@ def test_the_database_refuses_two_active_keys_of_a_kind_and_private_keys_after_u
             DkimKey.objects.filter(pk=other.pk).update(**change)
 
 
+def test_a_key_that_was_retired_meanwhile_is_not_activated(domain, key, now):
+    before = DkimKey.objects.get(pk=key.pk)
+    dkim.retire(key=key, now=now)
+    with pytest.raises(dkim.WrongStateError, match="changed meanwhile"):
+        dkim.activate(key=before, look_up=None, now=now)
+    assert DkimKey.objects.get(pk=key.pk).state == KeyState.GONE
+
+
 def test_a_key_that_cannot_be_opened_is_not_activated_and_says_so(key, now):
     DkimKey.objects.filter(pk=key.pk).update(sealed_key=b"spoilt")
     key.refresh_from_db()

@@ -164,6 +164,14 @@ def test_a_signer_that_breaks_loses_no_mail(alice, now, monkeypatch, caplog):
     assert "message goes unsigned" in caplog.text
 
 
+def test_a_from_that_breaks_the_reader_holds_up_nobody(alice, now, monkeypatch, caplog):
+    active_keys(now)
+    read = signing.from_domain
+    monkeypatch.setattr(signing, "from_domain", lambda content: read(content) if content else 1 / 0)
+    assert set(signing.signers_of({1: b"", 2: CONTENT}, at=now)) == {2}
+    assert "its From can't be read" in caplog.text
+
+
 def test_keys_that_are_not_active_do_not_sign(alice, now):
     domain = Domain.objects.get(name="mailweb.test")
     rsa, _ = dkim.add_keys(domain=domain, now=now)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -35,6 +36,16 @@ def test_demo_follows_its_lab_to_other_ports(tmp_path: Path) -> None:
             return {name for name, pid in instance.settled(DEMO).items() if pid == before[name]}
 
         assert eventually(lambda: those_before() == {"daphne", "beat"})
+
+
+def test_demo_signs_its_mail_and_the_lab_publishes_the_keys(tmp_path: Path) -> None:
+    with running(tmp_path, "--demo", DEMO="1") as instance:
+        assert eventually((tmp_path / "lab" / "resolver").exists)
+        keys = json.loads(instance.manage("domain", "dkim-check", "mailweb.test", "--json"))
+    assert {(key["algorithm"], key["state"], key["will_do"]) for key in keys} == {
+        ("rsa", "active", True),
+        ("ed25519", "active", True),
+    }
 
 
 def test_killed_up_leaves_nobody(tmp_path: Path) -> None:
