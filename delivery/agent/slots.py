@@ -4,9 +4,9 @@
 2. Each host has as many turns as its health allows. Those who wait for one are served fairly.
 3. All hosts share the configured number of slots, and those that have not shown yet that they
    answer at most half of it.
-4. A slot is for work. While others wait, a session that has held one for 3 seconds gives it back
+4. A slot is for work. While others wait, a session that has held one for a second gives it back
    and goes on waiting for the other side without: it is parked. Once it is greeted, it takes one
-   again. So hosts that never answer cost nobody else more than those seconds.
+   again. So hosts that never answer cost nobody else more than that second.
 5. Copies that wait for a host all of whose sessions hang are turned away too, instead of waiting
    until the last time-out; and so are copies for strangers when so many hang that no more fit.
 """
@@ -28,13 +28,13 @@ from delivery.agent.fair import Party
 from delivery.agent.health import Breaker, Health, HostHealth
 from delivery.agent.turns import Turns
 
-SLOW_SECONDS = 3.0
+SLOW_SECONDS = 1.0
 """How long a session may hold a slot that others wait for."""
 
 HANGING_SECONDS = 15.0
 """How long the sessions of a host may all be without a greeting while copies wait for it."""
 
-SWEEP_SECONDS = 0.5
+SWEEP_SECONDS = 0.25
 HANGING_FOR = timedelta(minutes=1)
 SHORTEST_WAIT = timedelta(seconds=10)
 """For those who come while somebody else probes."""
