@@ -76,6 +76,7 @@ async def send(session: Session, envelope: Envelope) -> list[RecipientResult]:
         await transaction.run(content)
         results += transaction.results
         todo = transaction.again + todo[most:]
+        most = min(most, transaction.room or most)
         is_further = True
     if not results:
         raise NotBegunError
@@ -117,6 +118,9 @@ class _Transaction:
     ) -> None:
         self.results: list[RecipientResult] = []
         self.again: Recipients = []
+        self.room: int | None = None
+        """How many recipients the server took before all others were too many, if they were."""
+
         self._session = session
         self._mail = mail
         self._recipients = recipients
@@ -184,11 +188,13 @@ class _Transaction:
             reply = await self._ask(rcpt)
             if reply.is_positive:
                 self._accepted.append(key)
+                self.room = None
             elif self._accepted and _is_one_too_many(reply):
                 self.again.append((key, rcpt))
                 if not self._is_pipelined:
                     self.again += self._recipients[at + 1 :]
                     return
+                self.room = self.room or len(self._accepted)
             else:
                 self._settle(key, self._refused(reply, Kind.RCPT))
 

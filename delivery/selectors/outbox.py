@@ -201,7 +201,7 @@ def _sentence(copy: Recipient, now: datetime, *, is_undoable: bool = False) -> s
 
 
 def _tries(number: int) -> str:
-    return "One try" if number == 1 else f"{number} tries"
+    return {0: "No try", 1: "One try"}.get(number, f"{number} tries")
 
 
 def _ways_out(copy: Recipient) -> tuple[WayOut, ...]:

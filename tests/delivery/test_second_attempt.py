@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from delivery import ledger
+from delivery import ledger, selectors
 from delivery.agent.health import PATIENCE
 from delivery.models import Attempt, Recipient, RecipientAttempt, State
 from delivery.policy.outcome import Outcome, Result, Scope
@@ -92,6 +92,8 @@ def test_a_copy_that_is_turned_away_waits_until_the_host_is_tried_again(alice, n
     copy = Recipient.objects.get()
     assert (copy.state, copy.next_attempt_at) == (State.WAITING, now + timedelta(minutes=8))
     assert (copy.attempts_made, copy.explanation) == (0, TURNED_AWAY)
+    (item,) = selectors.outbox(owner_id=alice.pk, now=now).moving
+    assert item.sentence == f"{TURNED_AWAY} No try so far."
 
 
 def test_being_turned_away_neither_hurries_an_old_copy_nor_counts_against_it(alice, now):

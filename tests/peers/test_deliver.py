@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from delivery.agent import deliver
 from delivery.agent.job import AttemptReport
+from delivery.policy.modes import Order, SenderPolicy
 from delivery.policy.outcome import Outcome, Result, Scope
 from delivery.policy.record import Mechanism
-from tests.fakes.smtp_server import Say, SmtpServer
-from tests.peers.conftest import Net, outcomes_of
+from tests.fakes.smtp_server import Say, SmtpServer, context_of
+from tests.peers.conftest import ROOT, Net, outcomes_of
 
 
 def only(report: AttemptReport) -> Outcome:
@@ -226,3 +230,63 @@ async def test_nothing_of_this_is_blamed_on_tls(net: Net):
     net.name("10 mx.d.test", "127.0.0.9")
     report = await net.send()
     assert {attempt.stopped_by for attempt in report.attempts} == {Mechanism.NONE}
+
+
+# Hosts whose TLS is broken
+
+BROKEN_TLS = {"STARTTLS": Say("220 go on", "close")}
+TLS_ONLY = Order(sender=SenderPolicy(allows_plain_text=False))
+
+
+def broken(address: str) -> SmtpServer:
+    return SmtpServer(BROKEN_TLS, announces=("PIPELINING", "STARTTLS"), address=address)
+
+
+async def serve_good(net: Net, address: str, mx: str) -> SmtpServer:
+    context = context_of(ROOT.leaf(mx.split()[1]), str(net.directory / "leaf.pem"))
+    server = SmtpServer(context=context, address=address)
+    await net.serve(server, mx=mx)
+    return server
+
+
+async def test_broken_tls_of_one_address_leads_to_the_next(net: Net):
+    bad = await net.serve(broken("127.0.0.2"))
+    good = await serve_good(net, "127.0.0.3", "10 mx.d.test")
+    net.resolver.records["MX d.test"] = ("10 mx.d.test",)
+    report = await net.send(order=TLS_ONLY)
+    assert only(report).result is Result.DELIVERED
+    assert [attempt.address for attempt in report.attempts] == ["127.0.0.2"] * 2 + ["127.0.0.3"]
+    assert len(bad.conversations) == 2  # once more, with TLS 1.2
+    assert good.conversations[0].is_tls
+
+
+async def test_broken_tls_of_many_hosts_leads_to_the_one_that_works(net: Net):
+    for number in range(2, 10):
+        await net.serve(broken(f"127.0.0.{number}"), mx=f"{number} mx{number}.d.test")
+    good = await serve_good(net, "127.0.0.10", "50 good.d.test")
+    report = await net.send(order=TLS_ONLY)
+    assert only(report).result is Result.DELIVERED
+    assert len(report.attempts) == 8 * 2 + 1
+    assert len(good.contents) == 1
+
+
+async def test_broken_tls_of_every_host_is_put_off_and_never_sent_in_the_clear(net: Net):
+    servers = [
+        await net.serve(broken(f"127.0.0.{number}"), mx=f"{number} mx{number}.d.test")
+        for number in (2, 3)
+    ]
+    report = await net.send(order=TLS_ONLY)
+    assert (only(report).result, only(report).enhanced) == (Result.DEFERRED, "4.7.5")
+    verbs = {verb for server in servers for talk in server.conversations for verb in talk.verbs}
+    assert "MAIL" not in verbs
+
+
+async def test_search_ends_after_a_while_even_if_hosts_are_left(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(deliver, "LONGEST_SEARCH", timedelta(0))
+    net.name("10 down.d.test", "127.0.0.9")
+    spare = await net.serve(SmtpServer(), mx="20 mx.d.test")
+    report = await net.send()
+    assert (only(report).result, len(report.attempts)) == (Result.DEFERRED, 1)
+    assert spare.conversations == []
