@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Collection
 from datetime import datetime
 
@@ -16,9 +14,10 @@ from delivery.agent.clock import Clock
 from delivery.config import DeliveryConfig
 from delivery.policies import DatabasePolicyStore
 from delivery.policy.facts import DomainFacts
+from delivery.turns import in_turns
 
 LOOKED_UP_AT_ONCE = 5
-logger = logging.getLogger(__name__)
+LOOK_AHEAD_SECONDS = 180.0
 
 
 def look_up(*, owner_id: int, domain: str, config: DeliveryConfig, clock: Clock) -> None:
@@ -47,15 +46,10 @@ def look_ahead(domains: Collection[str], *, config: DeliveryConfig, clock: Clock
 
 
 async def _look_ahead(domains: Collection[str], config: DeliveryConfig, clock: Clock) -> None:
-    places = asyncio.Semaphore(LOOKED_UP_AT_ONCE)
     async with Agent(config.agent, policies=DatabasePolicyStore(), clock=clock) as agent:
 
         async def one(domain: str) -> None:
-            async with places:
-                try:
-                    facts = await agent.look_up(domain)
-                    await sync_to_async(stored.keep_facts)([facts], now=clock.now())
-                except Exception:
-                    logger.exception("look-up ahead broke", extra={"domain": domain})
+            facts = await agent.look_up(domain)
+            await sync_to_async(stored.keep_facts)([facts], now=clock.now())
 
-        await asyncio.gather(*map(one, domains))
+        await in_turns(one, domains, at_once=LOOKED_UP_AT_ONCE, seconds=LOOK_AHEAD_SECONDS)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from datetime import datetime, timedelta
 
 from asgiref.sync import async_to_sync
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from delivery import ledger
 from delivery.agent.agent import Agent
@@ -19,8 +17,7 @@ from delivery.models import DomainLookup, OutboundMessage, Recipient, State, Sts
 from delivery.policies import DatabasePolicyStore
 from delivery.policy.facts import StsMode
 from delivery.signals import delivery_settled
-
-logger = logging.getLogger(__name__)
+from delivery.turns import in_turns
 
 REFRESH_EVERY = timedelta(hours=24)
 REFRESH_AHEAD = timedelta(hours=2)
@@ -29,6 +26,7 @@ REFRESH_AHEAD = timedelta(hours=2)
 HOURS_TO_REFRESH_IN = 12
 FEWEST_REFRESHED = 50
 REFRESHED_AT_ONCE = 10
+REFRESH_SECONDS = 180.0
 
 UNUSED_AFTER = timedelta(days=180)
 SETTLES_AFTER = timedelta(days=1)
@@ -68,8 +66,8 @@ def refresh_policies(*, config: DeliveryConfig, clock: Clock) -> int:
     """Fetch again what is a day old or about to expire; return how many policies were due.
 
     RFC 8461 §3.3 suggests once a day. Called every hour, this takes no more than a share of the
-    policies each time, those that expire first before all, so that a restart or a long pause does
-    not make every policy host hear from us at once.
+    policies each time, so that a restart or a long pause does not make every policy host hear from
+    us at once: those that expire first before the others, and hosts that failed last of all.
     """
     now = clock.now()
     forget_policies(now=now)
@@ -78,7 +76,8 @@ def refresh_policies(*, config: DeliveryConfig, clock: Clock) -> int:
         Q(fetched_at__lt=now - REFRESH_EVERY) | Q(expires_at__lt=now + REFRESH_AHEAD)
     ).exclude(retry_at__gt=now)
     share = max(FEWEST_REFRESHED, held.count() // HOURS_TO_REFRESH_IN)
-    domains = list(due.order_by("expires_at").values_list("domain", flat=True)[:share])
+    order = (F("retry_at").asc(nulls_first=True), "expires_at")
+    domains = list(due.order_by(*order).values_list("domain", flat=True)[:share])
     if domains:
         async_to_sync(_refresh)(domains, config, clock)
     return len(domains)
@@ -101,15 +100,7 @@ def _in_use(policies: QuerySet[StsPolicy], now: datetime) -> QuerySet[StsPolicy]
 
 
 async def _refresh(domains: list[str], config: DeliveryConfig, clock: Clock) -> None:
-    """Refresh several at once, so that a host that hangs holds up none but its own."""
-    places = asyncio.Semaphore(REFRESHED_AT_ONCE)
     async with Agent(config.agent, policies=DatabasePolicyStore(), clock=clock) as agent:
-
-        async def one(domain: str) -> None:
-            async with places:
-                try:
-                    await agent.refresh_policy(domain)
-                except Exception:
-                    logger.exception("policy not refreshed", extra={"domain": domain})
-
-        await asyncio.gather(*map(one, domains))
+        await in_turns(
+            agent.refresh_policy, domains, at_once=REFRESHED_AT_ONCE, seconds=REFRESH_SECONDS
+        )

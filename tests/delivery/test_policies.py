@@ -98,6 +98,14 @@ def test_each_hour_takes_a_share_and_what_expires_first(drain, monkeypatch):
     assert age_of("sts.test") > DAY
 
 
+def test_hosts_that_failed_before_have_the_last_turn(drain, monkeypatch):
+    monkeypatch.setattr(maintenance, "FEWEST_REFRESHED", 1)
+    held("sts-unreachable.test", lasts=3 * DAY, retry_at=timezone.now() - DAY)
+    held("sts.test", lasts=7 * DAY)
+    refresh()
+    assert age_of("sts.test") < timedelta(hours=1)
+
+
 def test_a_host_in_trouble_does_not_keep_the_others_from_being_refreshed(drain):
     held("sts-unreachable.test", lasts=3 * DAY)
     held("sts.test")

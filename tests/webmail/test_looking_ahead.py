@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from delivery import dispatch, lookups
+from delivery import dispatch
 from delivery.agent.clock import SystemClock
 from delivery.config import DeliveryConfig
 from delivery.models import DomainLookup, PublishedPolicy, Recipient, StsPolicy
@@ -104,21 +104,3 @@ def test_nobody_is_looked_up_for_our_own_domains_or_for_who_has_left(alice, bob)
 def test_addresses_in_other_scripts_and_damaged_ones_do_no_harm(alice):
     knows(alice, "friend@bücher.test", "no address", "x@", "friend@xn--a.test")
     assert due()[:1] == ["xn--bcher-kva.test"]
-
-
-def test_a_domain_that_cannot_be_looked_up_does_not_keep_the_others_waiting(
-    alice, net, monkeypatch
-):
-    from delivery.agent.agent import Agent
-
-    look_up = Agent.look_up
-
-    async def breaks_for_one(self, domain, on_part=None):
-        if domain == "broken.test":
-            raise RuntimeError(domain)
-        return await look_up(self, domain, on_part)
-
-    monkeypatch.setattr(Agent, "look_up", breaks_for_one)
-    config = DeliveryConfig.from_settings()
-    lookups.look_ahead(["broken.test", "sts.test"], config=config, clock=SystemClock())
-    assert DomainLookup.objects.get().domain == "sts.test"
