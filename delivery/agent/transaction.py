@@ -141,7 +141,8 @@ class _Transaction:
                 raise NotBegunError from error
             self._settle_lost(error)
             return
-        if reply.code == 421 and is_used and not self._is_further:
+        # 452: the session has had its number of messages; some servers do not announce it.
+        if reply.code in (421, 452) and is_used and not self._is_further:
             raise NotBegunError
         try:
             if reply.is_positive:
@@ -247,6 +248,10 @@ class _Transaction:
 
 
 def _is_one_too_many(reply: Reply) -> bool:
-    """RFC 5321 §4.5.3.1.10: 452 is for too many recipients, and 552 was before."""
+    """RFC 5321 §4.5.3.1.10: 452 is for too many recipients, and 552 was before.
+
+    Whatever the code, x.5.3 says the same (RFC 3463 §3.6).
+    """
+    about = reply.enhanced and (reply.enhanced.subject, reply.enhanced.detail)
     is_mailbox = reply.enhanced is not None and reply.enhanced.subject == 2
-    return reply.code == 452 or (reply.code == 552 and not is_mailbox)
+    return about == (5, 3) or reply.code == 452 or (reply.code == 552 and not is_mailbox)

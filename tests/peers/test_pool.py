@@ -117,6 +117,27 @@ async def test_session_in_order_is_not_reset(net: Net):
     assert "RSET" not in server.conversations[0].verbs
 
 
+@pytest.mark.parametrize("announces", [("PIPELINING",), ()], ids=["pipelined", "stepwise"])
+async def test_session_that_has_had_its_number_of_messages_is_replaced_without_a_word(
+    net: Net, announces: tuple[str, ...]
+):
+    # OpenSMTPD answers MAIL with 452 then, and has not announced MAILMAX.
+    had_enough = "452 4.5.0 Too many messages sent"
+    replies = {"MAIL": ["250 ok", had_enough, "250 ok"]}
+    server = await net.serve(SmtpServer(replies, announces=announces))
+    await net.send()
+    report = await net.send()
+    assert outcomes_of(report)[0].result is Result.DELIVERED
+    assert (len(report.attempts), len(server.conversations)) == (1, 2)
+
+
+async def test_first_mail_of_a_session_that_gets_452_is_put_off(net: Net):
+    server = await net.serve(SmtpServer({"MAIL": "452 4.3.1 no space left"}))
+    (outcome,) = outcomes_of(await net.send())
+    assert (outcome.result, outcome.enhanced) == (Result.DEFERRED, "4.3.1")
+    assert len(server.conversations) == 1
+
+
 async def test_session_that_dies_later_is_an_attempt_like_any_other(net: Net):
     server = await net.serve(SmtpServer({"RCPT": ["250 ok", Say(then="close"), "250 ok"]}))
     await net.send()

@@ -30,14 +30,17 @@ class Arrived:
 
 
 class Arrivals:
-    """The messages in a folder that any user may write to."""
+    """The messages in a folder that any user may write to.
 
-    def __init__(self, folder: Path) -> None:
+    `seen_as` is the folder's path for a server that has another root directory.
+    """
+
+    def __init__(self, folder: Path, *, seen_as: str = "") -> None:
         self._folder = folder
         folder.mkdir()
         folder.chmod(0o777)
         self.script = folder / "keep"
-        self.script.write_text(SCRIPT.format(folder=folder), encoding="ascii")
+        self.script.write_text(SCRIPT.format(folder=seen_as or folder), encoding="ascii")
         self.script.chmod(0o755)
 
     def forget(self) -> None:

@@ -100,7 +100,7 @@ class Exim:
     """
 
     def __init__(self, *, trusted: bytes) -> None:
-        binary = unpacked("usr/sbin/exim4")
+        binary = unpacked("usr/sbin/exim4", of="Exim")
         self._user = os.geteuid() or NOBODY
         self._folder = Path(tempfile.mkdtemp(prefix="mailweb-exim-"))
         self._folder.chmod(0o777)

@@ -23,10 +23,10 @@ def program(name: str) -> str:
     return shutil.which(name, path=PATH) or missing(name)
 
 
-def unpacked(name: str, *, under: Path = UNPACKED) -> Path:
-    """Return the path of an unpacked program, for instance `usr/sbin/exim4`."""
-    path = under / name
-    return path if path.exists() else missing(path.name)
+def unpacked(name: str, *, of: str) -> Path:
+    """Return the path of an unpacked program, for instance `usr/sbin/exim4`; `of` says what it is of."""
+    path = UNPACKED / name
+    return path if path.exists() else missing(of)
 
 
 def missing(name: str) -> NoReturn:
