@@ -48,8 +48,8 @@ def fill(messages: list[tuple[int, list[str]]], size: int) -> None:
     """Submit, and hold."""
     now = timezone.now()
     owner, content = sender(now), letter(size)
-    with transaction.atomic():
-        for number, addresses in messages:
+    for number, addresses in messages:
+        with transaction.atomic():
             first = services.submit(
                 owner=owner,
                 mail_from=SENDER,
@@ -58,8 +58,8 @@ def fill(messages: list[tuple[int, list[str]]], size: int) -> None:
                 sender_policy=SenderPolicy(),
                 now=now,
             )
-            multiply(first, number - 1)
-        Recipient.objects.filter(state=State.QUEUED).update(state=State.HELD, next_attempt_at=None)
+            first.recipients.update(state=State.HELD, next_attempt_at=None)
+        multiply(first, number - 1)
 
 
 def multiply(message: OutboundMessage, number: int) -> None:
@@ -67,9 +67,10 @@ def multiply(message: OutboundMessage, number: int) -> None:
     content, copies = bytes(message.content.data), list(message.recipients.all())
     for start in range(0, number, AT_ONCE):
         more = [_like(message) for _ in range(start, min(start + AT_ONCE, number))]
-        OutboundMessage.objects.bulk_create(more)
-        Content.objects.bulk_create(Content(message=one, data=content) for one in more)
-        Recipient.objects.bulk_create(_copy_like(copy, one) for one in more for copy in copies)
+        with transaction.atomic():
+            OutboundMessage.objects.bulk_create(more)
+            Content.objects.bulk_create(Content(message=one, data=content) for one in more)
+            Recipient.objects.bulk_create(_copy_like(copy, one) for one in more for copy in copies)
 
 
 def _like(message: OutboundMessage) -> OutboundMessage:

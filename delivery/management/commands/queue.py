@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from delivery import dispatch, maintenance, operations, selectors
 from delivery.agent.clock import SystemClock
 from delivery.config import DeliveryConfig
+from delivery.drain import DrainReport
 from delivery.models import OPEN_STATES, Recipient, State
 from delivery.operations import ACTIONS, Filters
 from delivery.policy.modes import Mode
@@ -22,6 +26,8 @@ from mailweb.lib.errors import UserError
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
+
+logger = logging.getLogger(__name__)
 
 _HEADER = ("ID", "STATE", "FROM", "TO", "MODE", "TRIES", "NEXT", "LAST REPLY")
 
@@ -82,12 +88,18 @@ class Command(BaseCommand):
     def _run(self, options: dict[str, Any]) -> tuple[object, list[str]]:
         memory.settle_in()
         while True:
-            config, clock = DeliveryConfig.from_settings(), SystemClock()
-            maintenance.sweep(now=clock.now())
-            report = dispatch.drain(config=config, clock=clock, once=options["once"])
-            if options["once"] and report is not None:
-                done = {name: getattr(report, name) for name in report.__slots__}
-                return done, [", ".join(f"{name} {number}" for name, number in done.items())]
+            try:
+                report = _one_drain(once=options["once"])
+            except (OperationalError, InterfaceError) as error:
+                if options["once"]:
+                    raise CommandError(f"The database can't be used now: {error}") from None
+                logger.warning("database step failed", extra={"error": str(error)})
+                close_old_connections()
+                time.sleep(1)
+            else:
+                if options["once"] and report is not None:
+                    done = {name: getattr(report, name) for name in report.__slots__}
+                    return done, [", ".join(f"{name} {number}" for name, number in done.items())]
 
     def _stats(self, options: dict[str, Any]) -> tuple[object, list[str]]:
         stats = selectors.queue_stats(now=timezone.now())
@@ -97,6 +109,12 @@ class Command(BaseCommand):
         )
         lines += columns(stats["by_domain"].items()) + columns(stats["by_reason"].items())
         return stats, [f"{stats['total']} copies are not settled.", *lines]
+
+
+def _one_drain(*, once: bool) -> DrainReport | None:
+    config, clock = DeliveryConfig.from_settings(), SystemClock()
+    maintenance.sweep(now=clock.now())
+    return dispatch.drain(config=config, clock=clock, once=once)
 
 
 def _add_filters(parser: CommandParser) -> None:
