@@ -135,7 +135,7 @@ def _without_what_was_there(domain: str, record: DomainRecord, now: datetime) ->
         tone="bad",
         more=f"{remembered.told(ago(remembered.last_at, now))}. Mail waits rather than travel in "
         "plain text, because a stranger in between looks the same from here. If plain text is "
-        "fine, set a waiting copy to TLS optional in the outbox, or pledge it for this domain. "
+        "fine, set a waiting copy to TLS optional in the outbox; a pledge lets later ones go. "
         f"{_history(record, now)}".strip(),
     )
 

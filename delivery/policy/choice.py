@@ -78,7 +78,9 @@ def choose(
     A recipient whose published policy is known to be broken is offered "TLS optional" for its
     copy alone: an attacker can cause that too, so it is asked for unless the account says so.
     """
-    mode, because = _for_message(cases, by_hand, is_list_reply=is_list_reply, now=now)
+    mode, because = _for_message(
+        cases, by_hand, sender=sender, is_list_reply=is_list_reply, now=now
+    )
     copies = tuple(
         _copy(case, mode, by_hand=by_hand, sender=sender, on_broken_tls=on_broken_tls, now=now)
         for case in cases
@@ -92,7 +94,12 @@ def choose(
 
 
 def _for_message(
-    cases: tuple[Case, ...], by_hand: Mode | None, *, is_list_reply: bool, now: datetime
+    cases: tuple[Case, ...],
+    by_hand: Mode | None,
+    *,
+    sender: SenderPolicy,
+    is_list_reply: bool,
+    now: datetime,
 ) -> tuple[Mode, str]:
     """The mode for all copies, before exceptions."""
     if by_hand is not None:
@@ -105,7 +112,7 @@ def _for_message(
     if is_list_reply:
         return Mode.DEFAULT, "because a mailing list can't pass REQUIRETLS on."
     for case in remote:
-        obstacle = _obstacle(case, now)
+        obstacle = _obstacle(case, sender, now)
         if obstacle:
             return Mode.DEFAULT, f"because {obstacle}{_needs(len(remote))}"
     return Mode.REQUIRETLS, f"because {_all_can(remote)}."
@@ -117,9 +124,11 @@ def _needs(recipients: int) -> str:
     return f". REQUIRETLS needs {'both' if recipients == 2 else f'all {spelled(recipients)}'}."
 
 
-def _obstacle(case: Case, now: datetime) -> str:
+def _obstacle(case: Case, sender: SenderPolicy, now: datetime) -> str:
     """Return why REQUIRETLS can't be chosen for this recipient, or an empty string."""
     record = case.record or DomainRecord(domain=case.domain)
+    order = Order(mode=Mode.REQUIRETLS, pledge=case.pledge, sender=sender)
+    forecast = foresee(order, case.facts, case.record, now)
     starttls, requiretls = known(record.starttls, now), known(record.requiretls, now)
     if starttls.state is Seen.NO and not starttls.hits:
         return f"{case.domain} did not offer TLS in {_of(starttls.sessions)}"
@@ -127,7 +136,7 @@ def _obstacle(case: Case, now: datetime) -> str:
         return f"{case.domain} did not offer TLS in its last session"
     if starttls.state is Seen.FAILED:
         return f"{case.domain} offers TLS, and in its last session it did not come up"
-    if record.stopped_by in _PUBLISHED:
+    if _is_broken(case, forecast):
         return f"{case.domain} could not keep its own TLS policy in the last session"
     if requiretls.state is Seen.UNKNOWN:
         return f"nothing is known yet about what {case.domain} announces"
@@ -139,6 +148,8 @@ def _obstacle(case: Case, now: datetime) -> str:
         return (
             f"{case.domain} publishes neither DANE for every server nor an enforced MTA-STS policy"
         )
+    if forecast.way is Way.NOT_SENT:
+        return f"{case.domain} did not come up to it in the last session with its server"
     return ""
 
 

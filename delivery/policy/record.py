@@ -144,6 +144,8 @@ def _with_session(record: DomainRecord, seen: Observation) -> DomainRecord:
     if seen.evidence is None:
         return record
     tls = seen.evidence.tls
+    if tls.is_encrypted and record.stopped_by is Mechanism.HISTORY:
+        record = _unstopped(record)  # What mail waited for is there again.
     requiretls, proven = record.requiretls, record.proven
     if tls.starttls is not Starttls.FAILED:
         offers = Seen.YES if seen.evidence.offers_requiretls else Seen.NO
@@ -185,13 +187,10 @@ def _with_result(record: DomainRecord, seen: Observation) -> DomainRecord:
     """Add how the attempt ended: a delivery clears what stopped mail before it."""
     if seen.delivered:
         return replace(
-            record,
+            _unstopped(record),
             last_delivered_at=seen.at,
             deliveries=record.deliveries + 1,
             verified_deliveries=record.verified_deliveries + seen.is_proven,
-            stopped_by=Mechanism.NONE,
-            stopped_since=None,
-            stops=0,
         )
     if seen.stopped_by is Mechanism.NONE:
         return record
@@ -202,3 +201,7 @@ def _with_result(record: DomainRecord, seen: Observation) -> DomainRecord:
         stops=record.stops + 1,
         reason=seen.reason,
     )
+
+
+def _unstopped(record: DomainRecord) -> DomainRecord:
+    return replace(record, stopped_by=Mechanism.NONE, stopped_since=None, stops=0)

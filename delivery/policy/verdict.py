@@ -117,7 +117,8 @@ def _together(told: list[Forecast]) -> Forecast:
     if takers:
         return min(takers, key=lambda one: _WEAKEST_FIRST.index(one.way))
     if not told:
-        return Forecast(way=Way.UNKNOWN, sentence="No server is known that takes its mail.")
+        sentence = "No server is known that takes its mail."
+        return Forecast(way=Way.UNKNOWN, sentence=sentence, result=Result.DEFERRED)
     return next((one for one in told if one.result is Result.DEFERRED), told[0])
 
 

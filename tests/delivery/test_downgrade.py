@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from importlib import import_module
 from io import StringIO
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts import selectors as accounts
@@ -165,7 +168,6 @@ def test_what_one_account_remembers_says_nothing_to_another(alice, bob, fourth, 
 
 def test_a_check_now_is_remembered_like_a_delivery(alice, lab, drain):
     probe = ProbeRequest.objects.create(owner=alice, domain=DOMAIN)
-    drain()  # Settings of the lab are in force; nothing is queued.
     config = DeliveryConfig.from_settings()
     probes.answer(probe_id=probe.pk, config=config, clock=SystemClock())
     lab.hosts[0].counters.connections = 3
@@ -205,3 +207,25 @@ def test_mail_without_an_owner_has_no_memory(alice, fourth, drain):
     drain()
     assert message.recipients.get().state == State.DELIVERED
     assert Attempt.objects.filter(message=message).get().stopped_by == ""
+
+
+def test_memory_reaches_back_to_before_it_was_kept(alice, fourth, drain):
+    DomainEvidence.objects.update(starttls_yes_at=None)
+    past = import_module("delivery.migrations.0004_remember_tls_of_the_past")
+    past.fill_in(apps, None)
+    last = Attempt.objects.filter(domain=DOMAIN).exclude(tls_version="").latest("at")
+    assert DomainEvidence.objects.get(owner=alice).starttls_yes_at == last.at
+
+
+def test_the_outbox_offers_the_way_out_and_the_dashboard_names_it(as_alice, alice, fourth, drain):
+    page = as_alice.get("/mail/outbox/").content.decode()
+    assert "TLS optional, once" in page
+    copy = fourth.recipients.get()
+    assert f"/mail/outbox/{fourth.uuid}/{copy.pk}/" in page
+    told = as_alice.get(f"/security/{DOMAIN}/").content.decode()
+    assert "used to bring up TLS and does not now" in told
+    assert "used TLS in 3 of 4 sessions" in told
+    as_alice.post(reverse("webmail:change-mode", args=[fourth.uuid, copy.pk, "optional"]))
+    drain()
+    copy.refresh_from_db()
+    assert (copy.state, copy.mode) == (State.DELIVERED, "optional")

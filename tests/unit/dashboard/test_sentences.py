@@ -189,3 +189,33 @@ def test_what_broke_or_was_lost_needs_attention(record, shape, title):
     found = alert("far.test", record, NOW)
     assert found is not None
     assert (found.shape, found.title) == (shape, title)
+
+
+LOST = replace(
+    track(Seen.NO, 12, 13, was_yes=True),
+    since=NOW - timedelta(days=1),
+    yes_at=NOW - timedelta(days=3),
+)
+WAITING = replace(RECORD, starttls=LOST, stopped_by=Mechanism.HISTORY, stopped_since=NOW, stops=2)
+
+
+def test_mail_that_waits_for_tls_is_told_with_dated_evidence_and_what_can_be_done():
+    lede = about_domain("far.test", WAITING, None, NOW)
+    assert f"{lede.text} {lede.tail}" == (
+        "far.test used to bring up TLS and does not now, since yesterday."
+    )
+    assert lede.more.startswith("far.test used TLS in 12 of 13 sessions, last 3 days ago.")
+    assert "TLS optional" in lede.more
+    assert "pledge" in lede.more
+    found = alert("far.test", WAITING, NOW)
+    assert found.title == "far.test had TLS before; mail waits for it"
+
+
+@pytest.mark.parametrize(
+    "starttls",
+    [YES, replace(LOST, yes_at=NOW - timedelta(days=181))],
+    ids=["it is back", "it is forgotten"],
+)
+def test_nothing_waits_once_tls_is_back_or_forgotten(starttls):
+    lede = about_domain("far.test", replace(WAITING, starttls=starttls), None, NOW)
+    assert "does not now" not in lede.text

@@ -76,6 +76,13 @@ def test_the_evidence_is_told_with_numbers_and_a_date():
     assert once.told() == "x.test used TLS in its only session so far, on 14 May 2026"
 
 
+def test_a_session_over_tls_ends_the_wait_even_if_nothing_was_sent():
+    stopped = record(*TWELVE, seen(starttls=Starttls.NOT_OFFERED, stopped_by=Mechanism.HISTORY))
+    assert (stopped.stopped_by, stopped.stops) == (Mechanism.HISTORY, 1)
+    checked = stopped.after(seen(days_ago=0, delivered=False))
+    assert (checked.stopped_by, checked.stops, checked.stopped_since) == (Mechanism.NONE, 0, None)
+
+
 # The gates
 
 
