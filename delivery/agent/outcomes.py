@@ -68,6 +68,14 @@ def hanging(host: str, until: datetime) -> Outcome:
     return replace(_deferred("4.4.1", sentence), not_before=until)
 
 
+def busy(host: str, until: datetime) -> Outcome:
+    """Nothing was tried, because the sessions that others have with the host take very long."""
+    sentence = (
+        f"{host} takes very long for the copies before this one. It waits until {until:%H:%M} UTC."
+    )
+    return replace(_deferred("4.4.5", sentence), not_before=until)
+
+
 def crowded(until: datetime) -> Outcome:
     """Nothing was tried, because other hosts that do not answer leave no room."""
     sentence = f"Too many other servers do not answer now. It waits until {until:%H:%M} UTC."

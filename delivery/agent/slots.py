@@ -7,8 +7,9 @@
 4. A slot is for work. While others wait, a session that has held one for a second gives it back
    and goes on waiting for the other side without: it is parked. Once it is greeted, it takes one
    again. So hosts that never answer cost nobody else more than that second.
-5. Copies that wait for a host all of whose sessions hang are turned away too, instead of waiting
-   until the last time-out; and so are copies for strangers when so many hang that no more fit.
+5. Copies that wait for a host all of whose sessions hang, or take very long, are turned away too,
+   instead of waiting until the last time-out; and so are copies for strangers when so many hang
+   that no more fit.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ SLOW_SECONDS = 1.0
 
 HANGING_SECONDS = 15.0
 """How long the sessions of a host may all be without a greeting while copies wait for it."""
+
+BUSY_SECONDS = 60.0
+"""How long they may all take for one message each."""
 
 SWEEP_SECONDS = 0.25
 HANGING_FOR = timedelta(minutes=1)
@@ -130,8 +134,8 @@ class Slots:
         try:
             if not slot.is_visit:
                 await self._pass_gate(slot, health)
-            if not health.has_answered:
-                await self._take(self._strangers, slot)
+                if not health.has_answered:
+                    await self._take(self._strangers, slot)
             await self._take(self._all, slot)
         except BaseException:
             self.leave(slot)
@@ -254,8 +258,9 @@ class Slots:
         until = self._clock.now() + HANGING_FOR
         for host, gate in self._gates.items():
             if gate.turns.are_wanted and _all_hang(gate.slots, now):
-                why = partial(TurnedAwayError, outcomes.hanging(host, until))
-                gate.turns.send_away(why)
+                is_busy = any(slot.is_greeted for slot in gate.slots)
+                told = outcomes.busy(host, until) if is_busy else outcomes.hanging(host, until)
+                gate.turns.send_away(partial(TurnedAwayError, told))
         if self._strangers.are_wanted and self._parked >= self._most_parked:
             strangers = [slot for slot in self._working if self._strangers in slot.held]
             if _all_hang(strangers, now):
@@ -263,7 +268,9 @@ class Slots:
 
 
 def _all_hang(slots: Collection[Slot], now: float) -> bool:
+    """Whether none of the sessions has got anywhere for so long that nobody should wait for it."""
     return bool(slots) and all(
-        slot.since is not None and not slot.is_greeted and now - slot.since >= HANGING_SECONDS
+        slot.since is not None
+        and now - slot.since >= (BUSY_SECONDS if slot.is_greeted else HANGING_SECONDS)
         for slot in slots
     )

@@ -22,8 +22,13 @@ BUSY = {"": Say("421 4.3.2 too busy", "close")}
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds become hundredths for slots; the dialogue keeps its own patience."""
     monkeypatch.setattr(slots, "SLOW_SECONDS", 0.03)
-    monkeypatch.setattr(slots, "HANGING_SECONDS", 0.15)
     monkeypatch.setattr(slots, "SWEEP_SECONDS", 0.01)
+
+
+@pytest.fixture
+def very_impatient(impatient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So do those after which nobody waits any more for a greeting."""
+    monkeypatch.setattr(slots, "HANGING_SECONDS", 0.15)
 
 
 async def serve_silent(net: Net, number: int) -> list[SmtpServer]:
@@ -71,13 +76,16 @@ async def test_no_more_sessions_wait_without_a_slot_than_two_for_each(net: Net):
     net.options = {"concurrency": 2}
     silent = await serve_silent(net, 12)
     stuck = [asyncio.create_task(net.send(domain=f"s{n}.test")) for n in range(1, 13)]
-    await asyncio.sleep(0.5)
+    async with asyncio.timeout(10):
+        while sum(len(server.conversations) for server in silent) < 5:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)
     # One stranger may have one of the two slots; four wait without.
     assert sum(len(server.conversations) for server in silent) == 5
     await stop(stuck)
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("very_impatient")
 async def test_when_no_more_fit_strangers_are_turned_away_and_known_hosts_are_not(net: Net):
     net.options = {"concurrency": 2}
     known = await net.serve(SmtpServer())
@@ -107,11 +115,11 @@ async def test_a_host_that_greets_late_gets_its_mail_all_the_same(net: Net):
     assert (len(late.contents), len(other.contents)) == (1, 10)
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("very_impatient")
 async def test_copies_for_a_host_that_hangs_are_turned_away_instead_of_waiting(net: Net):
     silent = await net.serve(SmtpServer(SILENT))
     tasks = [asyncio.create_task(net.send()) for _ in range(10)]
-    done, stuck = await asyncio.wait(tasks, timeout=1)
+    done, stuck = await asyncio.wait(tasks, timeout=2)
     assert (len(done), len(stuck), len(silent.conversations)) == (9, 1, 1)
     for task in done:
         report = task.result()
@@ -123,6 +131,36 @@ async def test_copies_for_a_host_that_hangs_are_turned_away_instead_of_waiting(n
             "mx.d.test does not answer the copies before this one. It waits until 12:01 UTC."
         )
     await stop(list(stuck))
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_copies_for_a_host_that_falls_silent_later_are_turned_away_too(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(slots, "BUSY_SECONDS", 0.3)
+    server = await net.serve(SmtpServer({"MAIL": ["250 ok", Say(then="silence")]}))
+    await net.send()
+    tasks = [asyncio.create_task(net.send()) for _ in range(10)]
+    done, stuck = await asyncio.wait(tasks, timeout=2)
+    assert len(server.conversations) == len(stuck) == 2
+    told = [outcomes_of(task.result())[0] for task in done]
+    assert {outcome.public for outcome in told} == {
+        "mx.d.test takes very long for the copies before this one. It waits until 12:01 UTC."
+    }
+    assert all(outcome.is_turned_away for outcome in told)
+    await stop(list(stuck))
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_check_now_finds_room_beside_the_hosts_that_hang(net: Net):
+    net.options = {"concurrency": 2}
+    await net.serve(SmtpServer())
+    await serve_silent(net, 12)
+    stuck = [asyncio.create_task(net.send(domain=f"s{n}.test")) for n in range(1, 13)]
+    await asyncio.sleep(0.3)
+    report = await (await net.agent()).probe("d.test")
+    assert report.attempts[0].evidence is not None
+    await stop(stuck)
 
 
 # How many sessions at once
