@@ -12,6 +12,7 @@ from delivery.agent import health, slots
 from delivery.agent.health import Health
 from delivery.policy.outcome import Result, Scope
 from tests.fakes.smtp_server import Say, SmtpServer
+from tests.lab.client import until
 from tests.peers.conftest import Net, outcomes_of
 
 SILENT = {"": Say(then="silence")}
@@ -76,9 +77,7 @@ async def test_no_more_sessions_wait_without_a_slot_than_two_for_each(net: Net):
     net.options = {"concurrency": 2}
     silent = await serve_silent(net, 12)
     stuck = [asyncio.create_task(net.send(domain=f"s{n}.test")) for n in range(1, 13)]
-    async with asyncio.timeout(10):
-        while sum(len(server.conversations) for server in silent) < 5:
-            await asyncio.sleep(0.01)
+    await until(lambda: sum(len(server.conversations) for server in silent) >= 5)
     await asyncio.sleep(0.2)
     # One stranger may have one of the two slots; four wait without.
     assert sum(len(server.conversations) for server in silent) == 5
