@@ -1,8 +1,9 @@
 """What is known about a server's BDAT (RFC 3030): that it works is found out, not believed.
 
-Rule: no content follows a BDAT before the same session has taken an empty chunk. A server that
-announces CHUNKING and does not know BDAT would read the content as commands, and whoever wrote
-the message could say MAIL in our name.
+Rule: the first chunk of a session is one octet, and nothing follows before it was taken. A server
+that announces CHUNKING and does not know BDAT would read content as commands, and whoever wrote
+the message could say MAIL in our name; a single octet is no command. (An empty chunk would do,
+but Postfix refuses it.)
 """
 
 from __future__ import annotations

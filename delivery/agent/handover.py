@@ -4,8 +4,8 @@ Both ways have two halves. `open` writes MAIL and RCPT together with as much as 
 where PIPELINING is announced. `finish` is called once the replies to those are known.
 
 1. DATA goes with them; the content waits for the 354.
-2. In a session that has not shown yet that BDAT works, an empty chunk goes with them. If that is
-   refused, or ends the session, nothing is lost: the message goes by DATA in a new transaction.
+2. In a session that has not shown yet that BDAT works, the first octet goes with them as a chunk.
+   If that is refused, or ends the session, the message goes by DATA in a new one.
 3. Where BDAT works, a small message goes with them whole: one write, one round trip. If no
    recipient was accepted the server has read it in vain, and says so in its reply.
 4. A larger one follows in chunks, the next on its way while the reply to the last is awaited.
@@ -39,7 +39,7 @@ class Answer:
 
 
 class CannotChunkError(Exception):
-    """The server announced CHUNKING and did not take an empty chunk; no content has gone."""
+    """The server announced CHUNKING and did not take the first chunk; the session is over."""
 
 
 class Way(Protocol):
@@ -114,11 +114,12 @@ class ByChunks:
         self.opens_with = 0
         self._session = session
         self._content = content
+        self._gone = 0
         self._is_pipelined = session.smtp.extensions.pipelining
 
     def open(self, commands: Sequence[Command]) -> None:
         if self._session.chunking is Chunking.UNTRIED:
-            self._session.send(commands, chunk=b"")
+            self._send_first(commands)
             self.opens_with = 1
         elif len(self._content) <= MOST_AT_ONCE:
             self._session.send(commands, chunk=self._content, is_last=True)
@@ -132,37 +133,45 @@ class ByChunks:
             reply = await self._session.reply()
             return self._answer(reply, Kind.LAST_CHUNK) if is_wanted else None
         if self._session.chunking is Chunking.UNTRIED and (self.opens_with or is_wanted):
-            refusal = await self._try_empty_chunk(is_wanted=is_wanted)
-            if refusal is not None:
-                return refusal
+            reply = await self._try_first(is_wanted=is_wanted)
+            if reply.code == 421 and is_wanted:
+                return Answer(reply, Kind.CHUNK)
         if not is_wanted:
             return None
         check_open(self._session)
         return await self._send_chunks()
 
-    async def _try_empty_chunk(self, *, is_wanted: bool) -> Answer | None:
+    def _send_first(self, commands: Sequence[Command]) -> None:
+        self._gone = 1
+        self._session.send(commands, chunk=self._content[: self._gone])
+
+    async def _try_first(self, *, is_wanted: bool) -> Reply:
+        """Return the reply to the first octet, after which the session is as good as it was.
+
+        Raises:
+            CannotChunkError: it must be given up; the octet may be waiting for the rest of a line.
+        """
         try:
             if not self.opens_with:
                 check_open(self._session)
-                self._session.send((), chunk=b"")
+                self._send_first(())
             reply = await self._session.reply()
         except LostError as error:
             if not is_wanted:
                 raise
             self._session.chunking_is_broken()
             raise CannotChunkError from error
-        if not is_wanted:
-            return None  # that it was refused says nothing about BDAT
-        if reply.code == 421:
-            return Answer(reply, Kind.CHUNK)
-        if not reply.is_positive:
+        if reply.is_positive and is_wanted:
+            self._session.chunking = Chunking.WORKS
+        elif reply.code != 421 and (is_wanted or reply.code in BDAT_IS_UNKNOWN):
+            # Where no recipient was accepted, any other refusal is about that.
             self._session.chunking_is_broken()
+            self._session.abort()
             raise CannotChunkError
-        self._session.chunking = Chunking.WORKS
-        return None
+        return reply
 
     async def _send_chunks(self) -> Answer:
-        starts = range(0, len(self._content), CHUNK)
+        starts = range(self._gone, len(self._content), CHUNK)
         for start in starts:
             is_last = start == starts[-1]
             await self._session.send_chunk(self._content[start : start + CHUNK], is_last=is_last)
@@ -192,7 +201,7 @@ class ByChunks:
 
     def _answer(self, reply: Reply, kind: Kind) -> Answer:
         if reply.code in BDAT_IS_UNKNOWN:
-            # It took an empty chunk before: what has become of this one, nobody knows.
+            # It took the first chunk: what has become of this one, nobody knows.
             self._session.chunking_is_broken()
             self._session.abort()
             raise LostError(outcomes.not_smtp(self._session.host, "it does not know BDAT."))

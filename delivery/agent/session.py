@@ -297,7 +297,8 @@ class Session:
     def _chunk(self, chunk: bytes, *, is_last: bool) -> bytes:
         wire = self.smtp.send_chunk(chunk, last=is_last)
         command = wire[: len(wire) - len(chunk)].decode()
-        self.transcript.add("C", f"{command}({len(chunk)} octets of content)")
+        octets = "octet" if len(chunk) == 1 else "octets"
+        self.transcript.add("C", f"{command}({len(chunk)} {octets} of content)")
         return wire
 
     async def _write(self, wire: bytes) -> None:

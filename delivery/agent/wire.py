@@ -131,6 +131,7 @@ class Wire(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once, without waiting for anything the other side should say."""
+        self._has_ended = True
         if self._transport is not None:
             self._transport.abort()
 

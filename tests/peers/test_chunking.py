@@ -80,7 +80,7 @@ async def test_message_of_20_megabytes_arrives_whole(net: Net):
     (outcome,) = outcomes_of(await net.send(content=HUGE))
     assert outcome.result is Result.DELIVERED
     assert server.contents == [HUGE]
-    assert server.conversations[0].verbs.count("BDAT") == 1 + -(-len(HUGE) // (1024 * 1024))
+    assert server.conversations[0].verbs.count("BDAT") == 1 + -(-(len(HUGE) - 1) // (1024 * 1024))
 
 
 async def test_parameters_of_mail_are_the_same(net: Net):
@@ -106,12 +106,12 @@ async def test_eight_bits_are_encoded_where_only_8bitmime_is_missing(net: Net):
 # What goes out when
 
 
-async def test_first_message_of_a_session_tries_an_empty_chunk(net: Net):
+async def test_first_chunk_of_a_session_is_one_octet(net: Net):
     server = await net.serve(SmtpServer({"MAIL": Say(then="silence")}, announces=PIPELINED))
     net.time_scale = 0.001
     report = await net.send()
     sent = [line for line in report.attempts[0].transcript.splitlines() if line.startswith("C: ")]
-    assert sent[2:] == ["C: RCPT TO:<bob@d.test>", "C: BDAT 0", "C: (0 octets of content)"]
+    assert sent[2:] == ["C: RCPT TO:<bob@d.test>", "C: BDAT 1", "C: (1 octet of content)"]
     assert server.contents == []
 
 
@@ -269,7 +269,7 @@ async def test_message_that_went_out_whole_is_not_sent_again_at_once(net: Net, r
 
 
 @pytest.mark.parametrize("then", ["", "close", "reset"])
-@pytest.mark.parametrize("stage", ["MAIL", "RCPT", "BDAT 0", "."])
+@pytest.mark.parametrize("stage", ["MAIL", "RCPT", "BDAT 1", "."])
 async def test_421_is_the_end_of_the_session_whatever_follows(net: Net, stage: str, then: str):
     replies = {stage: Say("421 4.3.2 bye", then)}
     server = await net.serve(SmtpServer(replies, announces=PIPELINED))
@@ -286,31 +286,48 @@ async def test_421_is_the_end_of_the_session_whatever_follows(net: Net, stage: s
 
 
 @BOTH_WAYS
-async def test_502_to_bdat_means_data_in_a_new_transaction(net: Net, announces: tuple[str, ...]):
-    server = await net.serve(unaware(*announces))
+@pytest.mark.parametrize("reply", ["502 5.5.1 what?", "503 5.5.1 not now", "451 4.3.0 later"])
+async def test_refusal_of_the_first_chunk_means_data_in_a_new_session(
+    net: Net, announces: tuple[str, ...], reply: str
+):
+    server = await net.serve(SmtpServer({"BDAT": reply}, announces=announces))
     for _ in range(2):
         (outcome,) = outcomes_of(await net.send())
         assert outcome.result is Result.DELIVERED
     assert server.contents == [CONTENT] * 2
-    (talk,) = server.conversations
-    # The session remembers.
-    assert [verb for verb in talk.verbs if verb in ("BDAT", "RSET", "DATA")] == [
-        "BDAT",
-        "RSET",
-        "DATA",
-        "DATA",
+    first, second = server.conversations
+    assert "BDAT" in first.verbs
+    assert "DATA" not in first.verbs
+    # The address is remembered.
+    assert second.verbs.count("DATA") == 2
+    assert "BDAT" not in second.verbs
+
+
+@BOTH_WAYS
+async def test_content_is_never_read_as_commands(net: Net, announces: tuple[str, ...]):
+    server = await net.serve(unaware(*announces))
+    content = b"RSET\r\nMAIL FROM:<boss@d.test>\r\n"
+    (outcome,) = outcomes_of(await net.send(content=content))
+    assert outcome.result is Result.DELIVERED
+    assert server.contents == [content]
+    assert "MAIL FROM:<boss@d.test>" not in [
+        line for talk in server.conversations for line in talk.lines
     ]
 
 
-async def test_content_is_never_read_as_commands(net: Net):
-    server = await net.serve(unaware())
-    await net.send(content=b"RSET\r\nMAIL FROM:<boss@d.test>\r\n")
-    assert "MAIL FROM:<boss@d.test>" not in server.conversations[0].lines
+async def test_octet_that_an_unaware_server_keeps_spoils_no_later_message(net: Net):
+    replies: dict[str, Reply] = {"BDAT": "502 5.5.1 what?", rcpt(BOB): "550 5.1.1 no"}
+    server = await net.serve(SmtpServer(replies, announces=PIPELINED))
+    (refused,) = outcomes_of(await net.send(BOB))
+    assert refused.reply == "550 5.1.1 no"
+    (taken,) = outcomes_of(await net.send(ALICE))
+    assert taken.result is Result.DELIVERED
+    assert len(server.conversations) == 2
 
 
 @BOTH_WAYS
 @pytest.mark.parametrize("then", ["close", "reset"])
-async def test_server_that_leaves_at_the_empty_chunk_gets_data_in_a_new_session(
+async def test_server_that_leaves_at_the_first_chunk_gets_data_in_a_new_session(
     net: Net, announces: tuple[str, ...], then: str
 ):
     server = await net.serve(SmtpServer({"BDAT": Say(then=then)}, announces=announces))

@@ -280,12 +280,10 @@ async def test_many_recipients_take_several_transactions_of_one_session(profile:
 async def test_server_that_does_not_know_bdat_gets_data():
     report, lab = await send("nobdat")
     transcript = report.attempts[-1].transcript.splitlines()
-    assert [line for line in transcript if line in ("C: BDAT 0", "C: RSET", "C: DATA")] == [
-        "C: BDAT 0",
-        "C: RSET",
-        "C: DATA",
-    ]
-    assert (lab.summary()["connections"], lab.summary()["messages"]) == (1, 1)
+    assert "C: DATA" in transcript
+    assert not any(line.startswith("C: BDAT") for line in transcript)
+    summary = lab.summary()
+    assert (summary["connections"], summary["messages"]) == (2, 1)
 
 
 async def test_8bit_message_reaches_a_server_without_8bitmime():

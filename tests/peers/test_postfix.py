@@ -266,3 +266,17 @@ async def test_postscreen_takes_a_stranger_on_the_second_visit(net: Net, use: Us
     assert second.result is Result.DELIVERED
     (message,) = await server.arrivals.wait_for(1)
     assert message.content == CONTENT
+
+
+async def test_message_goes_in_chunks_and_the_next_one_in_a_single_write(net: Net, use: Use):
+    server = use("usual")
+    content = HEAD + b"\r\n.\r\n..dots\r\n"
+    said = []
+    for _ in range(2):
+        report = await net.send(content=content)
+        assert _results(report) == [Result.DELIVERED]
+        lines = report.attempts[-1].transcript.splitlines()
+        said.append([line for line in lines if line.startswith(("C: BDAT", "C: DATA"))])
+    size = len(content)
+    assert said == [["C: BDAT 1", f"C: BDAT {size - 1} LAST"], [f"C: BDAT {size} LAST"]]
+    assert [message.content for message in await server.arrivals.wait_for(2)] == [content] * 2
