@@ -12,7 +12,7 @@ from delivery.agent.fair import Party
 from delivery.agent.job import HostAttempt
 from delivery.agent.pool import Pool
 from delivery.agent.session import Care, Session, Target
-from delivery.policy.facts import DomainFacts, HostFacts
+from delivery.policy.facts import DomainFacts, HostFacts, Starttls
 from delivery.policy.outcome import Outcome, Result, Scope
 from delivery.policy.record import Mechanism
 from delivery.policy.requirements import Demand
@@ -45,13 +45,24 @@ async def _visit_host(
 
 
 async def _visit_address(target: Target, *, pool: Pool, clock: Clock) -> HostAttempt:
+    """Visit an address; where TLS breaks, once more with TLS 1.2, as a delivery does."""
+    attempt = await _visit(target, Care.USUAL, pool=pool, clock=clock)
+    shown = attempt.evidence
+    if shown is None or shown.tls.starttls is not Starttls.FAILED:
+        return attempt
+    if attempt.outcome.result is Result.DELIVERED:
+        return attempt  # STARTTLS was refused, and the session went on without.
+    return await _visit(target, Care.TLS_1_2, pool=pool, clock=clock)
+
+
+async def _visit(target: Target, care: Care, *, pool: Pool, clock: Clock) -> HostAttempt:
     started = clock.now()
     try:
         session = await pool.connect(target, None)
     except ConnectError as error:
         return _attempt(target.host.name, target.address, error.outcome, clock)
     try:
-        await session.open(Care.USUAL)
+        await session.open(care)
         outcome = _answered(session)
     except SessionError as error:
         outcome = error.outcome

@@ -52,3 +52,25 @@ async def test_probe_tries_the_next_address_of_a_host(net: Net):
 async def test_probe_of_a_domain_without_hosts_has_just_the_facts(net: Net):
     report = await (await net.agent()).probe("gone.test")
     assert (report.attempts, report.facts.failure) == ((), "nxdomain")
+
+
+async def test_probe_tries_broken_tls_again_with_the_version_a_delivery_would_use(net: Net):
+    context = context_of(ROOT.leaf("mx.d.test"), str(net.directory / "leaf.pem"))
+    broken_once = [Say("220 go on", "close"), "220 go on"]
+    server = await net.serve(SmtpServer({"STARTTLS": broken_once}, context=context))
+    (attempt,) = (await (await net.agent()).probe("d.test")).attempts
+    assert attempt.evidence is not None
+    assert (attempt.evidence.tls.starttls, attempt.evidence.tls.version) == (
+        Starttls.OFFERED,
+        "TLSv1.2",
+    )
+    assert len(server.conversations) == 2
+
+
+async def test_probe_takes_refused_starttls_for_an_answer(net: Net):
+    context = context_of(ROOT.leaf("mx.d.test"), str(net.directory / "leaf.pem"))
+    server = await net.serve(SmtpServer({"STARTTLS": "454 4.7.0 not now"}, context=context))
+    (attempt,) = (await (await net.agent()).probe("d.test")).attempts
+    assert attempt.evidence is not None
+    assert attempt.evidence.tls.starttls is Starttls.FAILED
+    assert len(server.conversations) == 1

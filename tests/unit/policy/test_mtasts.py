@@ -174,3 +174,8 @@ def test_any_text_is_a_record_no_record_or_a_syntax_error(text: str):
         return
     assert found is not None
     assert found.isalnum()
+
+
+def test_policy_that_names_no_possible_host_is_no_policy():
+    with pytest.raises(PolicySyntaxError, match="policy with the mx"):
+        parse_policy(ENFORCE.replace("mx.sts", "mx.☕"))
