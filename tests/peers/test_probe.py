@@ -56,7 +56,7 @@ async def test_probe_of_a_domain_without_hosts_has_just_the_facts(net: Net):
 
 async def test_probe_tries_broken_tls_again_with_the_version_a_delivery_would_use(net: Net):
     context = context_of(ROOT.leaf("mx.d.test"), str(net.directory / "leaf.pem"))
-    broken_once = [Say("220 go on", "close"), "220 go on"]
+    broken_once: list[str | Say] = [Say("220 go on", "close"), "220 go on"]
     server = await net.serve(SmtpServer({"STARTTLS": broken_once}, context=context))
     (attempt,) = (await (await net.agent()).probe("d.test")).attempts
     assert attempt.evidence is not None
