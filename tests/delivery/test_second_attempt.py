@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,8 +10,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from delivery import ledger, selectors
+from delivery import dispatch, ledger, selectors
+from delivery.agent import slots
+from delivery.agent.clock import SystemClock
 from delivery.agent.health import PATIENCE
+from delivery.config import DeliveryConfig
 from delivery.models import Attempt, Recipient, RecipientAttempt, State
 from delivery.policy.outcome import Outcome, Result, Scope
 from tests.delivery.factories import LATER, claimed, queued, report, settled
@@ -84,6 +88,29 @@ def test_a_host_in_trouble_is_left_alone_and_nothing_false_is_written_down(alice
     assert copy.next_attempt_at > timezone.now() + timedelta(seconds=50)
     assert Attempt.objects.filter(domain="busy.test").count() == visits == PATIENCE
     assert lab.summary()["connections"] == before
+
+
+@pytest.mark.usefixtures("drain")
+def test_copies_for_a_host_that_hangs_are_put_off_while_others_leave(
+    alice, bob, lab, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(slots, "HANGING_SECONDS", 0.3)
+    now = timezone.now()
+    for _ in range(40):
+        queued("friend@silent.test", owner=alice, now=now)
+    live = [queued("friend@pkix.test", owner=bob, now=now) for _ in range(20)]
+    config = DeliveryConfig.from_settings()
+    config = replace(config, agent=replace(config.agent, time_scale=0.01))
+    report = dispatch.drain(config=config, clock=SystemClock(), once=True)
+    assert report is not None
+    assert (report.delivered, report.deferred) == (20, 40)
+    assert {message.recipients.get().state for message in live} == {State.DELIVERED}
+    silent = Recipient.objects.filter(domain="silent.test")
+    tried = sum(copy.attempts_made for copy in silent)
+    assert 1 <= tried <= 3
+    assert Attempt.objects.filter(domain="silent.test").count() == tried
+    left = silent.filter(explanation__contains="does not answer the copies before")
+    assert left.count() == 40 - tried
 
 
 def test_a_copy_that_is_turned_away_waits_until_the_host_is_tried_again(alice, now):
