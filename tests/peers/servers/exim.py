@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.peers.servers.arrivals import Arrivals
-from tests.peers.servers.presence import UNPACKED, unpacked, wait_until
+from tests.peers.servers.presence import UNPACKED, remove, unpacked, wait_until
 from tests.services import free_port
 
 DOMAIN = "d.test"
@@ -168,7 +168,7 @@ class Exim:
     def _end(self) -> None:
         self._process.terminate()
         self._process.wait(10)
-        shutil.rmtree(self._folder)
+        remove(self._folder)
 
     def _listens(self) -> bool:
         try:

@@ -17,7 +17,14 @@ from types import TracebackType
 from typing import Self
 
 from tests.peers.servers.arrivals import Arrivals
-from tests.peers.servers.presence import UNPACKED, missing, program, unpacked, wait_until
+from tests.peers.servers.presence import (
+    UNPACKED,
+    program,
+    remove,
+    root_needed_by,
+    unpacked,
+    wait_until,
+)
 from tests.services import free_port
 
 DOMAIN = "d.test"
@@ -48,8 +55,7 @@ class OpenSmtpd:
 
     def __init__(self) -> None:
         binary = unpacked("usr/sbin/smtpd", of="OpenSMTPD")
-        if os.geteuid():
-            missing("root, without whom OpenSMTPD does not start,")
+        root_needed_by("OpenSMTPD")
         self._root = Path(tempfile.mkdtemp(prefix="mailweb-opensmtpd-"))
         self._root.chmod(0o755)
         self.arrivals = Arrivals(self._root / "mail", seen_as="/mail")
@@ -112,7 +118,7 @@ class OpenSmtpd:
     def _end(self) -> None:
         self._process.terminate()
         self._process.wait(10)
-        shutil.rmtree(self._root)
+        remove(self._root)
 
     def _listens(self) -> bool:
         try:

@@ -14,7 +14,7 @@ from types import MappingProxyType, TracebackType
 from typing import Self
 
 from tests.peers.servers.arrivals import Arrivals
-from tests.peers.servers.presence import PATH, missing, program, wait_until
+from tests.peers.servers.presence import PATH, program, remove, root_needed_by, wait_until
 from tests.services import free_port
 
 DOMAIN = "d.test"
@@ -115,7 +115,7 @@ class Postfix:
 
     def __init__(self, *, trusted: bytes, self_signed: bytes) -> None:
         program("postfix")
-        self._as_root = _as_root()
+        root_needed_by("Postfix")
         self._folder = Path(tempfile.mkdtemp(prefix="mailweb-postfix-"))
         self._folder.chmod(0o755)
         for name in ("etc", "spool", "data", "log"):
@@ -148,8 +148,8 @@ class Postfix:
         return "\n  ".join((f"127.0.0.1:{self.ports[way]} inet n - n - - smtpd", *settings))
 
     def __enter__(self) -> Self:
-        self._run("chown", "postfix", str(self._folder / "data"))
         try:
+            shutil.chown(self._folder / "data", "postfix")
             self._control("start")
             wait_until(self._listens, what="Postfix", log=[self._folder / "log/mail.log"])
         except BaseException:
@@ -169,10 +169,7 @@ class Postfix:
         try:
             self._control("stop")
         finally:
-            if self._as_root:
-                self._run("rm", "-r", str(self._folder))
-            else:
-                shutil.rmtree(self._folder)
+            remove(self._folder)
 
     def connections(self) -> int:
         """Return how many connections were made so far."""
@@ -188,23 +185,10 @@ class Postfix:
         return True
 
     def _control(self, verb: str) -> None:
-        self._run("postfix", "-c", str(self._folder / "etc"), verb)
-
-    def _run(self, *command: str) -> None:
         subprocess.run(
-            [*self._as_root, *command],
+            ["postfix", "-c", self._folder / "etc", verb],
             check=True,
             env={**os.environ, "PATH": PATH},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-
-
-def _as_root() -> list[str]:
-    """Return what goes in front of a command that only root may run."""
-    if os.geteuid() == 0:
-        return []
-    sudo = ["sudo", "-n"]
-    if shutil.which("sudo") and not subprocess.run([*sudo, "true"], check=False).returncode:
-        return sudo
-    return missing("root, without whom Postfix does not start,")

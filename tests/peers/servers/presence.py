@@ -37,6 +37,22 @@ def missing(name: str) -> NoReturn:
     pytest.skip(reason)
 
 
+def root_needed_by(name: str) -> None:
+    """Skip the test unless it is root who runs it; in CI too, where not everybody is."""
+    if os.geteuid():
+        pytest.skip(f"{name} can be started by root only")
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder in which processes that are just ending may still write."""
+
+    def is_gone() -> bool:
+        shutil.rmtree(folder, ignore_errors=True)
+        return not folder.exists()
+
+    wait_until(is_gone, what=f"the end of {folder}")
+
+
 def wait_until(is_ready: Callable[[], bool], *, what: str, log: Iterable[Path] = ()) -> None:
     """Wait for a server that has just been started.
 
