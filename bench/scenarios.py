@@ -64,23 +64,35 @@ def many_recipients(runs: int, database: str) -> Result:
 
 
 def hanging_hosts(runs: int, database: str) -> Result:
-    """2,000 messages to one host, alone, and while 200 hosts hang."""
-    load = one_each(2000, ["pkix.test"])
+    """2,000 messages to a host that is known to answer, alone, and while 200 others hang."""
+    load, first = one_each(2000, ["pkix.test"]), one_each(50, ["pkix.test"])
     hanging = one_each(1000, [f"silent-{number}.test" for number in range(200)])
-    rates: dict[str, list[float]] = {"alone": [], "while 200 hosts hang": []}
+    alone: list[float] = []
+    beside: list[float] = []
     with Sink("pkix", "silent*200") as sink:
         for _ in range(runs):
-            for name, more in zip(rates, ([], hanging.messages), strict=True):
-                with Worker(sink.environment, database=database) as worker:
-                    both = Load([*more, *load.messages])
-                    rates[name].append(load.copies / _run(worker, sink, both, load.copies))
-    figures = [Figure(name, "msg/s", values) for name, values in rates.items()]
-    alone, beside = (figure.median for figure in figures)
+            with Worker(sink.environment, database=database) as worker:
+                _run(worker, sink, first, first.copies)
+                alone.append(load.copies / _run(worker, sink, load, load.copies))
+            with Worker(sink.environment, database=database) as worker:
+                _run(worker, sink, first, first.copies)
+                worker.fill(hanging)
+                worker.release()
+                _until(lambda: sink.counts().open >= 200, "200 hosts that hang")
+                beside.append(load.copies / _run(worker, sink, load, load.copies))
+            _until(lambda: sink.counts().open == 0, "no session left")
+    figures = [Figure("alone", "msg/s", alone), Figure("while 200 hosts hang", "msg/s", beside)]
     return Result(
         scenario="hanging-hosts",
         title="2,000 messages to one TLS host, beside 1,000 for 200 hosts that never say a word",
         figures=figures,
-        goals=[Goal("rate beside hanging hosts / alone", beside / alone, at_least=0.8)],
+        goals=[
+            Goal(
+                "rate beside hanging hosts / alone",
+                figures[1].median / figures[0].median,
+                at_least=0.8,
+            )
+        ],
     )
 
 

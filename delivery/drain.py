@@ -131,6 +131,7 @@ class Drain:
         last_work = self._loop_time()
         while self._ends_at is None or self._loop_time() < self._ends_at:
             self._news.clear()
+            self._shares.age(self._loop_time())
             claimed = await self._claim(agent) if self._shares.free and self._ends_at is None else 0
             await self._flush()
             if claimed or self._tasks or self._finished or self._lost:
@@ -159,12 +160,12 @@ class Drain:
 
     async def _claim(self, agent: Agent) -> int:
         """Take a batch, file the local part of it, and start the rest; return its size."""
-        now, lease, busy = self.clock.now(), uuid.uuid4(), self._shares.busy
+        now, lease, room = self.clock.now(), uuid.uuid4(), self._shares.room
         limit = min(self.config.batch, self._shares.next_claim)
         lease_until = now + self.config.lease_for
         taken = await _in_database(
             lambda: ledger.claim(
-                limit=limit, lease=lease, now=now, lease_until=lease_until, busy=busy
+                limit=limit, lease=lease, now=now, lease_until=lease_until, room=room
             )
         )
         if taken is None or not taken.copies:
@@ -172,7 +173,7 @@ class Drain:
         self._held[lease] = _Held(claim=taken, open=len(taken.copies))
         self.report.claimed += len(taken.copies)
         for job in await self._remote_jobs(taken):
-            self._shares.begin(job)
+            self._shares.begin(job, self._loop_time())
             task = asyncio.create_task(self._deliver(agent, lease, job))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -197,11 +198,12 @@ class Drain:
         except Exception:
             logger.exception("delivery broke", extra={"domain": job.domain})
             self._lost.append((lease, job))
+            has_answered = False
         else:
             self._finished.append((lease, report))
-        finally:
-            self._shares.end(job)
-        if len(self._finished) >= self.config.batch:
+            has_answered = any(attempt.evidence for attempt in report.attempts)
+        has_room = self._shares.end(job, has_answered=has_answered)
+        if has_room or len(self._finished) >= self.config.batch:
             self._news.set()
 
     async def _flush(self) -> None:

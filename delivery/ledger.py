@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import accumulate
@@ -30,7 +30,7 @@ from delivery.policy.memory import TlsHistory
 from delivery.policy.modes import Mode, Order, PledgeKind, SenderPolicy
 from delivery.policy.outcome import Outcome, Result, Scope
 from delivery.policy.retry import next_attempt
-from delivery.shares import NOBODY, Busy
+from delivery.shares import FOR_ALL, Room
 from mailweb.lib.queue import enqueue
 
 logger = logging.getLogger(__name__)
@@ -56,20 +56,20 @@ class Claim:
 
 
 def claim(
-    *, limit: int, lease: UUID, now: datetime, lease_until: datetime, busy: Busy = NOBODY
+    *, limit: int, lease: UUID, now: datetime, lease_until: datetime, room: Room = FOR_ALL
 ) -> Claim:
     """Take up to `limit` due copies, and with them the rest of their messages to the same domains.
 
-    Copies of those who are `busy` stay where they are. Two workers never get the same copy: the
+    Copies of those for whom there is no `room` stay where they are. Two workers never get the same copy: the
     UPDATE checks the state again when it writes.
     """
     with transaction.atomic():
-        due = _due(limit, now, busy)
+        due, is_all = _due(limit, now, room)
         if not due:
             return Claim(lease=lease, copies=(), contents={})
         keys, messages, domains = (set(column) for column in zip(*due, strict=True))
         _take(Q(pk__in=keys), lease, lease_until)
-        if len(due) == limit:
+        if not is_all:
             companions = Q(message__in=messages, domain__in=domains, next_attempt_at__lte=now)
             _take(companions, lease, lease_until)
         copies = held_under(lease)
@@ -85,16 +85,33 @@ def claim(
     )
 
 
-def _due(limit: int, now: datetime, busy: Busy) -> list[tuple[int, int, str]]:
-    """Return key, message and domain of the copies to take, no more than fit into memory."""
+def _due(limit: int, now: datetime, room: Room) -> tuple[list[tuple[int, int, str]], bool]:
+    """Return key, message and domain of the copies to take, and whether that is all there is."""
     due = Recipient.objects.due(now).select_for_update(skip_locked=True, of=("self",))
-    if busy.domains:
-        due = due.exclude(domain__in=busy.domains)
-    if busy.owners:
-        due = due.exclude(owner__in=busy.owners)
+    if room.full_domains:
+        due = due.exclude(domain__in=room.full_domains)
+    if room.full_owners:
+        due = due.exclude(owner__in=room.full_owners)
     rows = list(due.values_list("pk", "message_id", "domain", "message__size_bytes")[:limit])
-    sizes = accumulate(size for *_, size in rows)
-    return [row[:3] for row, total in zip(rows, sizes, strict=True) if total - row[3] < CLAIM_BYTES]
+    totals = accumulate(size for *_, size in rows)
+    taken = [
+        row[:3] for row, total in zip(rows, totals, strict=True) if total - row[3] < CLAIM_BYTES
+    ]
+    if room.answering is not None:
+        taken = _one_for_strangers(taken, room.answering)
+    return taken, len(taken) < limit and len(taken) == len(rows)
+
+
+def _one_for_strangers(
+    rows: Iterable[tuple[int, int, str]], answering: Collection[str]
+) -> list[tuple[int, int, str]]:
+    """Keep what is for domains that answer, and one message for each of the others."""
+    first: dict[str, int] = {}
+    return [
+        (key, message, domain)
+        for key, message, domain in rows
+        if domain in answering or first.setdefault(domain, message) == message
+    ]
 
 
 def _take(which: Q, lease: UUID, lease_until: datetime) -> None:

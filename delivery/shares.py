@@ -1,14 +1,19 @@
 """Who may have how much of a drain, so that nobody's mail stands in the way of everybody's.
 
-A drain works on a limited number of jobs at a time. No account has more of them than are still
-free: one alone gets half, the next one half of what is left, and there is always room for
-somebody who has none yet. A domain may have twice as many as are free, so that one account's
-mail for it leaves room for another's.
+1. A drain works on a limited number of jobs at a time. No account has more of them than are
+   still free: one alone gets half, the next one half of what is left, and there is always room
+   for somebody who has none yet. A domain may have twice as many as are free, so that one
+   account's mail for it leaves room for another's.
+2. A domain begins with one job, until one has ended soon or one of its servers has answered. So
+   two hundred domains whose servers hang have two hundred jobs, not all there are.
+3. A job that has taken longer than `SLOW_SECONDS` waits for somebody else, and takes no room any
+   more, up to a limit.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -20,59 +25,112 @@ MOST_BYTES = 256 * 1024 * 1024
 """How much content a drain holds in memory before it claims more."""
 
 
+SLOW_SECONDS = 3.0
+MOST_SLOW = 4
+"""For each job that may be worked on at a time, so many may wait for slow servers beside it."""
+
+MOST_ANSWERING = 10_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Busy:
-    """Those who have their share: the next claim passes them over."""
+class Room:
+    """For whom there is room in the next claim."""
 
-    domains: frozenset[str] = frozenset()
-    owners: frozenset[int] = frozenset()
+    full_domains: frozenset[str] = frozenset()
+    full_owners: frozenset[int] = frozenset()
+    answering: Collection[str] | None = None
+    """Of a domain that is not among these, one message is enough; None if any number is fine."""
 
 
-NOBODY = Busy()
+FOR_ALL = Room()
 
 
 @dataclass(slots=True)
 class Shares:
-    """What a drain is working on: how many jobs, for whom, and how many bytes."""
+    """What a drain is working on: how many jobs, for whom, and how many bytes.
+
+    Moments are seconds on any clock that does not go back.
+    """
 
     most: int
     """How many jobs a drain works on at most."""
 
-    _jobs: int = 0
     _bytes: int = 0
+    _slow: int = 0
+    _begun: dict[int, tuple[float, Job]] = field(default_factory=dict)
+    """Jobs that are not slow yet, the oldest first, by the identity of the job."""
+
     _domains: Counter[str] = field(default_factory=Counter)
+    _waiting: Counter[str] = field(default_factory=Counter)
+    """Jobs of each domain, those included that are slow."""
+
     _owners: Counter[int] = field(default_factory=Counter)
+    _answering: dict[str, None] = field(default_factory=dict)
 
     @property
     def free(self) -> int:
         """How many more jobs may begin now."""
-        return max(0, self.most - self._jobs) if self._bytes < MOST_BYTES else 0
+        if self._bytes >= MOST_BYTES or self._slow >= MOST_SLOW * self.most:
+            return 0
+        return max(0, self.most - len(self._begun))
 
     @property
     def next_claim(self) -> int:
-        """How many copies to claim next: nobody who is not busy can get too much by it."""
+        """How many copies to claim next: nobody who is not full can get too much by it."""
         return (self.free + 1) // 2
 
     @property
-    def busy(self) -> Busy:
-        """Who has as much as there may be."""
+    def room(self) -> Room:
+        """For whom there is room now."""
         free = max(1, self.free)
-        return Busy(
-            domains=frozenset(name for name, jobs in self._domains.items() if jobs >= 2 * free),
-            owners=frozenset(key for key, jobs in self._owners.items() if jobs >= free),
+        return Room(
+            full_domains=frozenset(
+                [name for name, jobs in self._domains.items() if jobs >= 2 * free]
+                + [name for name in self._waiting if name not in self._answering]
+            ),
+            full_owners=frozenset(key for key, jobs in self._owners.items() if jobs >= free),
+            answering=self._answering,
         )
 
-    def begin(self, job: Job) -> None:
+    def begin(self, job: Job, at: float) -> None:
         """Count a job that begins."""
+        self._begun[id(job)] = at, job
+        self._bytes += len(job.content)
+        _add(self._waiting, job.domain, 1)
         self._count(job, 1)
 
-    def end(self, job: Job) -> None:
-        """Count a job as no longer there."""
-        self._count(job, -1)
+    def end(self, job: Job, *, has_answered: bool) -> bool:
+        """Count a job as no longer there; return whether this made more room for its domain."""
+        self._bytes -= len(job.content)
+        _add(self._waiting, job.domain, -1)
+        was_slow = self._begun.pop(id(job), None) is None
+        if was_slow:
+            self._slow -= 1
+        else:
+            self._count(job, -1)
+        return self._note(job.domain, answers=has_answered or not was_slow)
+
+    def age(self, now: float) -> None:
+        """Give the room of those back that have become slow."""
+        while self._begun:
+            key, (begun_at, job) = next(iter(self._begun.items()))
+            if now - begun_at < SLOW_SECONDS:
+                return
+            del self._begun[key]
+            self._slow += 1
+            self._count(job, -1)
+
+    def _note(self, domain: str, *, answers: bool) -> bool:
+        if not answers:
+            self._answering.pop(domain, None)
+            return False
+        is_new = domain not in self._answering
+        if is_new and len(self._answering) >= MOST_ANSWERING:
+            del self._answering[next(iter(self._answering))]
+        self._answering[domain] = None
+        return is_new
 
     def _count(self, job: Job, by: int) -> None:
-        self._jobs += by
-        self._bytes += by * len(job.content)
         _add(self._domains, job.domain, by)
         if job.account is not None:
             _add(self._owners, job.account, by)

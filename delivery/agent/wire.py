@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from asyncio.sslproto import SSLProtocol
 from typing import cast
 
 HIGH_WATER = 256 * 1024
+
+# Each TLS connection of asyncio reads through a buffer of 256 KiB of its own. Replies are short,
+# and hundreds of sessions are open at a time.
+SSLProtocol.max_size = 16 * 1024
 
 
 class Wire(asyncio.Protocol):

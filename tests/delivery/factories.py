@@ -21,7 +21,7 @@ from delivery.policy.modes import Mode, SenderPolicy
 from delivery.policy.outcome import Outcome, Result, Scope
 from delivery.policy.reasons import Reason
 from delivery.policy.record import Mechanism
-from delivery.shares import NOBODY, Busy
+from delivery.shares import FOR_ALL, Room
 
 CONTENT = b"From: alice@mailweb.test\r\nSubject: Hello\r\n\r\nHello.\r\n"
 ACCEPTED = Outcome(
@@ -69,7 +69,7 @@ def queued(
 
 
 def claimed(
-    now: datetime, limit: int = 100, lease_seconds: int = 60, busy: Busy = NOBODY
+    now: datetime, limit: int = 100, lease_seconds: int = 60, room: Room = FOR_ALL
 ) -> ledger.Claim:
     """Claim what is due."""
     return ledger.claim(
@@ -77,7 +77,7 @@ def claimed(
         lease=uuid.uuid4(),
         now=now,
         lease_until=now + timedelta(seconds=lease_seconds),
-        busy=busy,
+        room=room,
     )
 
 

@@ -19,7 +19,7 @@ from delivery.models import (
 from delivery.policy.facts import Proof, Starttls
 from delivery.policy.modes import Mode
 from delivery.policy.record import DomainRecord, Mechanism, Seen
-from delivery.shares import Busy
+from delivery.shares import Room
 from tests.delivery.factories import (
     ACCEPTED,
     CONTENT,
@@ -222,8 +222,8 @@ def test_a_claim_passes_over_those_who_have_their_share(alice, bob, now):
     queued("b@x.test", owner=alice, now=now)
     queued("c@x.test", owner=bob, now=now)
     queued("d@x.test", owner=None, now=now)
-    busy = Busy(domains=frozenset({"full.test"}), owners=frozenset({alice.pk}))
-    assert [one.address for one in claimed(now, busy=busy).copies] == ["c@x.test", "d@x.test"]
+    room = Room(full_domains=frozenset({"full.test"}), full_owners=frozenset({alice.pk}))
+    assert [one.address for one in claimed(now, room=room).copies] == ["c@x.test", "d@x.test"]
     assert {one.address for one in claimed(now).copies} == {"a@full.test", "b@x.test"}
 
 
@@ -235,3 +235,19 @@ def test_a_claim_takes_no_more_content_than_fits(alice, now, monkeypatch):
     assert len(claimed(now).copies) == 2
     monkeypatch.setattr(ledger, "CLAIM_BYTES", size // 2)
     assert len(claimed(now).copies) == 1
+
+
+def test_a_domain_that_has_not_answered_yet_gets_one_message(alice, now):
+    queued("a@new.test", "b@new.test", owner=alice, now=now)
+    queued("c@new.test", owner=alice, now=now)
+    queued("d@known.test", owner=alice, now=now)
+    queued("e@known.test", owner=alice, now=now)
+    room = Room(answering={"known.test": None})
+    first = [one.address for one in claimed(now, room=room).copies]
+    assert first == ["a@new.test", "b@new.test", "d@known.test", "e@known.test"]
+    assert [one.address for one in claimed(now, room=room).copies] == ["c@new.test"]
+
+
+def test_a_message_cut_by_the_batch_is_claimed_whole_among_strangers_too(alice, now):
+    queued(*(f"a{number}@new.test" for number in range(9)), owner=alice, now=now)
+    assert len(claimed(now, limit=4, room=Room(answering=())).copies) == 9
