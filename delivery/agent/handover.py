@@ -99,9 +99,9 @@ class ByData:
         if not reply.is_intermediate:
             return Answer(reply, Kind.DATA) if is_wanted else None
         check_open(self._session)
-        self.is_out = is_wanted
         # RFC 2920 §3.1: a 354 that nobody wanted is answered with a lone dot.
         await self._session.send_content(self._content if is_wanted else b"")
+        self.is_out = is_wanted
         reply = await self._session.reply()
         return Answer(reply, Kind.END_OF_DATA) if is_wanted else None
 

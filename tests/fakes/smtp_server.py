@@ -63,7 +63,8 @@ class SmtpServer:
     whole lines ("RCPT TO:<bob@d.test>", "BDAT 0"). With a 502 to BDAT it reads the octets as lines.
     It greets after `greets_after` seconds. `announces` are the EHLO keywords, `announces_tls` those
     over TLS. With a `context` STARTTLS is offered. `conversations` has every connection. With
-    `reads_of_a_chunk` it resets the connection once it has read so much of a larger one.
+    `reads_of_a_chunk` it resets the connection (`after_part_of_a_chunk`: as in `Say`) once it has
+    read so much of a larger one.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class SmtpServer:
         self.port = port
         self.greets_after = 0.0
         self.reads_of_a_chunk: int | None = None
+        self.after_part_of_a_chunk = "reset"
         self.conversations: list[Conversation] = []
         self._heard: dict[str, asyncio.Event] = {}
         self._given: dict[str, int] = {}
@@ -174,7 +176,7 @@ class SmtpServer:
         most = self.reads_of_a_chunk
         if most is not None and int(words[1]) > most:
             await reader.readexactly(most)
-            return Say(then="reset")
+            return Say(then=self.after_part_of_a_chunk)
         talk.chunks += await reader.readexactly(int(words[1]))
         if len(words) < 3:
             return said

@@ -215,6 +215,13 @@ async def test_refused_chunk_ends_the_message_and_not_the_session(
     assert server.conversations[0].verbs.count("RSET") == 1
 
 
+async def test_refused_chunk_is_final_although_the_connection_ends(net: Net):
+    replies: dict[str, Reply] = {"BDAT 1048576": Say("552 5.3.4 too large", "close")}
+    await net.serve(SmtpServer(replies, announces=PIPELINED))
+    (outcome,) = outcomes_of(await net.send(content=LARGE))
+    assert (outcome.result, outcome.reply) == (Result.FAILED, "552 5.3.4 too large")
+
+
 # Servers that go away
 
 
@@ -227,15 +234,18 @@ async def test_connection_lost_in_the_middle_of_a_chunk_is_temporary(net: Net):
     assert server.contents == []
 
 
-async def test_connection_lost_before_the_last_chunk_leaves_the_next_host(net: Net):
+@pytest.mark.parametrize("then", ["close", "reset", "silence"])
+async def test_connection_lost_before_the_last_chunk_leaves_the_next_host(net: Net, then: str):
     # What is not complete can't have been taken: another host can't deliver it twice.
+    net.time_scale = 0.002 if then == "silence" else 0.1
     server = SmtpServer(announces=PIPELINED)
-    server.reads_of_a_chunk = 300_000
+    server.reads_of_a_chunk, server.after_part_of_a_chunk = 300_000, then
     await net.serve(server)
     spare = await net.serve(SmtpServer(address="127.0.0.2"), mx="20 spare.d.test")
-    (outcome,) = outcomes_of(await net.send(content=LARGE))
+    (outcome,) = outcomes_of(await net.send(content=HUGE))
     assert outcome.result is Result.DELIVERED
-    assert spare.contents == [LARGE]
+    assert spare.contents == [HUGE]
+    assert server.contents == []
 
 
 @pytest.mark.parametrize("then", ["close", "reset", "silence"])

@@ -300,6 +300,18 @@ async def test_missing_reply_to_the_content_is_put_off_and_no_other_host_is_trie
     assert spare.conversations == []
 
 
+async def test_server_that_takes_no_more_content_leaves_the_next_host(net: Net):
+    # The lone dot was never written, so the message can't have been taken.
+    net.time_scale = 0.005
+    await net.serve(SmtpServer({"DATA": Say("354 go on", "silence")}))
+    spare = await net.serve(SmtpServer(address="127.0.0.2"), mx="20 spare.d.test")
+    content = CONTENT + (b"x" * 998 + b"\r\n") * 20_000
+    report = await net.send(content=content)
+    assert outcomes_of(report)[0].result is Result.DELIVERED
+    assert "took no content" in report.attempts[0].transcript
+    assert spare.contents == [content]
+
+
 @BOTH_WAYS
 @pytest.mark.parametrize("stage", ["EHLO", "MAIL", "RCPT", "DATA", "."])
 @pytest.mark.parametrize("then", ["", "close", "reset"])
@@ -339,6 +351,7 @@ async def test_421_to_anything_is_about_the_host(net: Net):
         pytest.param("hello there", "4.5.0", id="no code"),
         pytest.param("250-one\n251 two", "4.5.0", id="two codes"),
         pytest.param("250 " + "x" * 5000, "4.5.0", id="too long"),
+        pytest.param("x" * 3_000_000, "4.5.0", id="without end"),
         pytest.param("\x80\x81", "4.5.0", id="binary"),
     ],
 )
