@@ -64,7 +64,7 @@ class Track:
             hits=self.hits + (state is Seen.YES),
             sessions=self.sessions + 1,
             was_yes=self.was_yes or (changed and self.state is Seen.YES),
-            yes_at=at if state is Seen.YES else self.yes_at,
+            yes_at=max(at, self.yes_at or at) if state is Seen.YES else self.yes_at,
         )
 
 
@@ -180,7 +180,8 @@ def _with_latest(
         dane_reason=tls.dane_reason,
         offers_requiretls=evidence.offers_requiretls,
     )
-    return (newest, *(one for one in latest if one.host != host))[:MOST_HOSTS]
+    by_host = {one.host: one for one in sorted((*latest, newest), key=lambda one: one.at)}
+    return tuple(sorted(by_host.values(), key=lambda one: one.at, reverse=True)[:MOST_HOSTS])
 
 
 def _with_result(record: DomainRecord, seen: Observation) -> DomainRecord:

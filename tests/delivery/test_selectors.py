@@ -9,7 +9,8 @@ import pytest
 from delivery import ledger, selectors, services
 from delivery.models import DomainLookup, Recipient, State
 from delivery.policy.facts import Proof, Starttls
-from delivery.policy.modes import BrokenTls, Mode, SenderPolicy
+from delivery.policy.modes import BrokenTls, Mode, PledgeKind, SenderPolicy
+from delivery.policy.record import Mechanism
 from tests.delivery.factories import ACCEPTED, LATER, REFUSED, claimed, queued, report, settled
 
 pytestmark = pytest.mark.django_db
@@ -123,6 +124,39 @@ def test_a_copy_refused_for_requiretls_can_be_sent_without(alice, now):
     settled(claimed(now), REFUSED, now)
     (item,) = selectors.outbox(owner_id=alice.pk, now=now).needs
     assert [way.key for way in item.choices] == ["default", "keep-trying", "other-address"]
+
+
+BY_POLICY = (Mechanism.DANE, Mechanism.MTA_STS, Mechanism.HISTORY)
+
+
+@pytest.mark.parametrize("stopped_by", list(Mechanism))
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_copy_that_waits_for_tls_can_go_without_if_nobody_asked_for_more(
+    alice, now, stopped_by, mode
+):
+    queued(owner=alice, now=now, mode=mode)
+    deliver(now, outcome=LATER, stopped_by=stopped_by)
+    (item,) = selectors.outbox(owner_id=alice.pk, now=now).moving
+    may_go = stopped_by in BY_POLICY and mode is Mode.DEFAULT
+    assert [way.key for way in item.choices] == (["optional"] if may_go else [])
+
+
+@pytest.mark.parametrize("stopped_by", BY_POLICY)
+def test_a_copy_that_waited_too_long_for_tls_can_go_without(alice, now, stopped_by):
+    queued(owner=alice, now=now)
+    deliver(now, outcome=REFUSED, stopped_by=stopped_by)
+    (item,) = selectors.outbox(owner_id=alice.pk, now=now).needs
+    assert [way.key for way in item.choices] == ["keep-trying", "optional", "other-address"]
+    ignores = "publishes" in item.choices[1].text
+    assert ignores is (stopped_by is not Mechanism.HISTORY)
+
+
+def test_a_pledge_of_verified_tls_leaves_no_way_around_it(alice, now):
+    message = queued(owner=alice, now=now)
+    message.recipients.update(pledge=PledgeKind.VERIFIED)
+    deliver(now, outcome=LATER, stopped_by=Mechanism.DANE)
+    (item,) = selectors.outbox(owner_id=alice.pk, now=now).moving
+    assert item.choices == ()
 
 
 def test_the_receipt_has_each_recipient_with_how_it_travelled(alice, now):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from delivery.policy.bars import BarKey, bars_for
 from delivery.policy.choice import Case, choose
@@ -74,6 +76,27 @@ def test_the_evidence_is_told_with_numbers_and_a_date():
     assert HISTORY.told("3 days ago") == "x.test used TLS in 12 of 13 sessions, last 3 days ago"
     once = TlsHistory(domain="x.test", last_at=NOW, hits=1, sessions=1)
     assert once.told() == "x.test used TLS in its only session so far, on 14 May 2026"
+
+
+SESSIONS = st.lists(
+    st.tuples(st.floats(min_value=0, max_value=400), st.sampled_from(list(Starttls))), max_size=12
+)
+
+
+@given(SESSIONS)
+def test_whatever_happened_one_young_session_over_tls_forbids_plain_text(sessions):
+    known = record(*(seen(days_ago=days, starttls=starttls) for days, starttls in sessions))
+    had_tls = any(days <= 180 and starttls is Starttls.OFFERED for days, starttls in sessions)
+    asked = gate(history=remembered(known))
+    assert asked.allows_plain_text is not had_tls
+    assert (foresee(Order(), BARE, known, NOW).way is not Way.PLAIN) or not had_tls
+
+
+def test_what_is_written_down_late_does_not_replace_what_is_newer():
+    known = record(seen(days_ago=1), seen(days_ago=2, starttls=Starttls.NOT_OFFERED))
+    assert known.latest[0].starttls is Starttls.OFFERED
+    late = record(seen(days_ago=1), seen(days_ago=9))
+    assert (NOW - late.starttls.yes_at).days == 1
 
 
 def test_a_session_over_tls_ends_the_wait_even_if_nothing_was_sent():
