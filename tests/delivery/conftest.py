@@ -24,10 +24,15 @@ def lab() -> Iterator[Lab]:
         yield lab
 
 
-@pytest.fixture
-def drain(lab: Lab, settings, monkeypatch: pytest.MonkeyPatch) -> Callable[[], DrainReport]:
-    """Work the queue off in this process, which knows nothing of other tests' hosts in trouble."""
+@pytest.fixture(autouse=True)
+def nothing_known_of_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test be turned away by hosts that were in trouble in another."""
     monkeypatch.setattr(dispatch._only_one, "health", Health())
+
+
+@pytest.fixture
+def drain(lab: Lab, settings) -> Callable[[], DrainReport]:
+    """Work the queue off in this process."""
     for name, value in lab.environment.items():
         whole = name.endswith("_PORT")
         setattr(settings, name, int(value) if whole else value)
