@@ -53,13 +53,10 @@ def many_domains(runs: int, database: str) -> Result:
 def many_recipients(runs: int, database: str) -> Result:
     """One message to 1,000 recipients."""
     load = to_many(1000, [f"pkix-{number}.test" for number in range(20)])
-    figures = _against_postfix(["pkix*20"], load, runs, database)
-    ours, postfix, _ = (figure.median for figure in figures)
     return Result(
         scenario="many-recipients",
         title="One message of 5 KB to 1,000 recipients over 20 domains (copies a second)",
-        figures=figures,
-        goals=[Goal("rate of Mailweb / Postfix", ours / postfix, at_least=1.0)],
+        figures=_against_postfix(["pkix*20"], load, runs, database),
     )
 
 
