@@ -1,7 +1,8 @@
 """Who may have a session now: so many at once for each host, and so many for all together.
 
 1. A host whose breaker is open gets none; its copies are turned away at once.
-2. Each host has as many turns as its health allows. Those who wait for one are served fairly.
+2. Each host has as many turns as its health allows, if enough copies wait to be worth another
+   session. Those who wait for one are served fairly.
 3. All hosts share the configured number of slots, and those that have not shown yet that they
    answer at most half of it.
 4. A slot is for work. While others wait, a session that has held one for a second gives it back
@@ -44,6 +45,9 @@ SHORTEST_WAIT = timedelta(seconds=10)
 """For those who come while somebody else probes."""
 
 PARKED_PER_SLOT = 2
+
+WORTH_A_SESSION = 4
+"""So many copies must wait for each session of a host before one more is opened."""
 
 
 @dataclass(slots=True)
@@ -147,7 +151,7 @@ class Slots:
         self._check(slot, health, is_now=False)
         gate = self._gates.get(slot.host)
         if gate is None:
-            gate = self._gates[slot.host] = Gate(Turns(health.allowed))
+            gate = self._gates[slot.host] = Gate(Turns(health.allowed, line=WORTH_A_SESSION))
         gate.users += 1
         slot.gate = gate
         await self._take(gate.turns, slot)

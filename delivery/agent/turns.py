@@ -9,10 +9,15 @@ from delivery.agent.fair import FairQueue, Party
 
 
 class Turns:
-    """Like a semaphore, but `most` may change while it is used, and parties take turns."""
+    """Like a semaphore, but `most` may change while it is used, and parties take turns.
 
-    def __init__(self, most: int) -> None:
+    A turn that ends is handed on. Beside those in use another one begins only if at least `line`
+    wait for each of them: a short line is served sooner than a new session is set up.
+    """
+
+    def __init__(self, most: int, *, line: int = 0) -> None:
         self.most = most
+        self._line = line
         self.used = 0
         self._waiting: FairQueue[asyncio.Future[None]] = FairQueue()
 
@@ -40,7 +45,7 @@ class Turns:
     def give_back(self) -> None:
         """End a turn, and let the next one begin."""
         self.used -= 1
-        self._let_in()
+        self._let_in(handed_on=1)
 
     def allow(self, most: int) -> None:
         """Change how many turns there are; those that have begun are not ended."""
@@ -54,9 +59,12 @@ class Turns:
             if not turn.done():
                 turn.set_exception(why())
 
-    def _let_in(self) -> None:
+    def _let_in(self, handed_on: int = 0) -> None:
         while self._waiting and self.used < self.most:
+            if not handed_on and len(self._waiting) < self._line * self.used:
+                return
             turn = self._waiting.next()
             if not turn.done():
                 self.used += 1
+                handed_on = 0
                 turn.set_result(None)

@@ -98,3 +98,20 @@ async def test_all_who_wait_can_be_sent_away():
     assert not turns.are_wanted
     turns.give_back()
     assert turns.used == 0
+
+
+async def test_one_more_turn_begins_only_for_a_line_that_is_long_enough():
+    turns = Turns(1, line=4)
+    short = await waiting(turns, *[PARTY] * 4)
+    turns.allow(5)
+    await settle()
+    assert [task.done() for task in short] == [True, False, False, False]
+    long = await waiting(turns, *[PARTY] * 5)
+    turns.allow(5)
+    await settle()
+    assert turns.used == 2
+    for _ in range(9):
+        turns.give_back()
+        await settle()
+    assert all(task.done() for task in (*short, *long))
+    assert turns.used == 0
