@@ -26,7 +26,7 @@ from typing import TypeVar
 from asgiref.sync import sync_to_async
 from django.db import InterfaceError, OperationalError, close_old_connections
 
-from delivery import ledger, local
+from delivery import claims, ledger, local
 from delivery.agent.agent import Agent
 from delivery.agent.clock import Clock
 from delivery.agent.health import Health
@@ -75,7 +75,7 @@ class DrainReport:
 class _Held:
     """A claim and the number of its copies that are not settled yet."""
 
-    claim: ledger.Claim
+    claim: claims.Claim
     open: int
 
 
@@ -95,7 +95,9 @@ class Drain:
     _shares: Shares = field(init=False)
     _held: dict[uuid.UUID, _Held] = field(default_factory=dict)
     _finished: list[tuple[uuid.UUID, AttemptReport]] = field(default_factory=list)
-    _lost: list[tuple[uuid.UUID, Job]] = field(default_factory=list)
+    _broken: list[tuple[uuid.UUID, tuple[int, ...]]] = field(default_factory=list)
+    """Keys of copies that something here failed to deliver, by their lease."""
+
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _news: asyncio.Event = field(init=False)
     _loop: asyncio.AbstractEventLoop | None = None
@@ -134,7 +136,7 @@ class Drain:
             self._shares.age(self._loop_time())
             claimed = await self._claim(agent) if self._shares.free and self._ends_at is None else 0
             await self._flush()
-            if claimed or self._tasks or self._finished or self._lost:
+            if claimed or self._tasks or self._finished or self._broken:
                 last_work = self._loop_time()
             elif await self._may_stop(last_work):
                 return
@@ -164,7 +166,7 @@ class Drain:
         limit = min(self.config.batch, self._shares.next_claim)
         lease_until = now + self.config.lease_for
         taken = await _in_database(
-            lambda: ledger.claim(
+            lambda: claims.claim(
                 limit=limit, lease=lease, now=now, lease_until=lease_until, room=room
             )
         )
@@ -179,7 +181,7 @@ class Drain:
             task.add_done_callback(self._tasks.discard)
         return len(taken.copies)
 
-    async def _remote_jobs(self, taken: ledger.Claim) -> list[Job]:
+    async def _remote_jobs(self, taken: claims.Claim) -> list[Job]:
         """Settle what needs no network, and return jobs for the rest."""
         rest = await _in_database(lambda: _settle_here(taken, self.clock.now()))
         if rest is None:
@@ -187,8 +189,12 @@ class Drain:
         here = len(taken.copies) - len(rest)
         self._count_down(taken.lease, here)
         self.report.delivered += here
-        jobs = ledger.jobs_from(taken, rest)
+        jobs = claims.jobs_from(taken, rest)
         taken.contents.clear()
+        begun = {one.key for job in jobs for one in job.recipients}
+        left = tuple(one.pk for one in rest if one.pk not in begun)
+        if left:
+            self._broken.append((taken.lease, left))
         return jobs
 
     async def _deliver(self, agent: Agent, lease: uuid.UUID, job: Job) -> None:
@@ -197,7 +203,7 @@ class Drain:
             report = await agent.deliver(job)
         except Exception:
             logger.exception("delivery broke", extra={"domain": job.domain})
-            self._lost.append((lease, job))
+            self._broken.append((lease, tuple(one.key for one in job.recipients)))
             has_answered = False
         else:
             self._finished.append((lease, report))
@@ -209,14 +215,14 @@ class Drain:
     async def _flush(self) -> None:
         """Write down what is finished, one transaction a claim."""
         finished, self._finished = self._finished, []
-        lost, self._lost = self._lost, []
+        broken, self._broken = self._broken, []
         by_lease: dict[uuid.UUID, list[AttemptReport]] = defaultdict(list)
         for lease, report in finished:
             by_lease[lease].append(report)
         for lease, reports in by_lease.items():
             await self._record(lease, reports)
-        for lease, job in lost:
-            await self._settle_broken(lease, job)
+        for lease, keys in broken:
+            await self._settle_broken(lease, keys)
 
     async def _record(self, lease: uuid.UUID, reports: list[AttemptReport]) -> None:
         claimed = self._held[lease].claim
@@ -238,9 +244,9 @@ class Drain:
             self.report.count(report.results)
         self._count_down(lease, sum(len(report.results) for report in reports))
 
-    async def _settle_broken(self, lease: uuid.UUID, job: Job) -> None:
+    async def _settle_broken(self, lease: uuid.UUID, keys: tuple[int, ...]) -> None:
         claimed = self._held[lease].claim
-        results = tuple(RecipientResult(key=one.key, outcome=_BROKEN) for one in job.recipients)
+        results = tuple(RecipientResult(key=key, outcome=_BROKEN) for key in keys)
         done = await _in_database(
             lambda: (
                 ledger.settle(claimed=claimed, results=results, now=self.clock.now(), jitter=0.0)
@@ -248,7 +254,7 @@ class Drain:
             )
         )
         if done is None:
-            self._lost.append((lease, job))
+            self._broken.append((lease, keys))
             return
         self.report.count(results)
         self._count_down(lease, len(results))
@@ -266,7 +272,7 @@ class Drain:
             leases = list(self._held)
             if leases:
                 until = self.clock.now() + self.config.lease_for
-                await _in_database(partial(ledger.renew, leases=leases, lease_until=until))
+                await _in_database(partial(claims.renew, leases=leases, lease_until=until))
 
     async def _stop(self, heart: asyncio.Task[None]) -> None:
         """End what still runs, keep what is finished, and give the rest back."""
@@ -276,7 +282,7 @@ class Drain:
         await self._flush()
         leases = list(self._held)
         if leases:
-            await _in_database(lambda: ledger.give_back(leases=leases, now=self.clock.now()))
+            await _in_database(lambda: claims.give_back(leases=leases, now=self.clock.now()))
 
 
 _BROKEN = Outcome(
@@ -288,7 +294,7 @@ _BROKEN = Outcome(
 )
 
 
-def _settle_here(taken: ledger.Claim, now: datetime) -> list[Copy]:
+def _settle_here(taken: claims.Claim, now: datetime) -> list[Copy]:
     """File local copies and settle those without content; return what must leave."""
     missing = [one for one in taken.copies if one.message_id not in taken.contents]
     if missing:

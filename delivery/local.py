@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.module_loading import import_string
 
-from delivery import ledger
+from delivery import claims, ledger
 from delivery.agent.job import RecipientResult
 from delivery.copies import Copy
 from delivery.models import Recipient
@@ -42,7 +42,7 @@ def local_domains(domains: set[str]) -> set[str]:
     return delivery().local_domains(domains) if domains else set()
 
 
-def deliver(*, claimed: ledger.Claim, recipients: list[Copy], now: datetime) -> None:
+def deliver(*, claimed: claims.Claim, recipients: list[Copy], now: datetime) -> None:
     """File the copies of `recipients` and settle them, one transaction a message."""
     by_message: dict[int, list[Copy]] = {}
     for one in recipients:

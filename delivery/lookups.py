@@ -14,7 +14,7 @@ from delivery.agent.clock import Clock
 from delivery.config import DeliveryConfig
 from delivery.policies import DatabasePolicyStore
 from delivery.policy.facts import DomainFacts
-from delivery.turns import in_turns
+from delivery.side_by_side import in_turns
 
 LOOKED_UP_AT_ONCE = 5
 LOOK_AHEAD_SECONDS = 180.0

@@ -8,7 +8,7 @@ from asgiref.sync import async_to_sync
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from delivery import ledger
+from delivery import claims, ledger
 from delivery.agent.agent import Agent
 from delivery.agent.clock import Clock
 from delivery.agent.policy_fetch import HELD_MODES
@@ -16,8 +16,8 @@ from delivery.config import DeliveryConfig
 from delivery.models import DomainLookup, OutboundMessage, Recipient, State, StsPolicy
 from delivery.policies import DatabasePolicyStore
 from delivery.policy.facts import StsMode
+from delivery.side_by_side import in_turns
 from delivery.signals import delivery_settled
-from delivery.turns import in_turns
 
 REFRESH_EVERY = timedelta(hours=24)
 REFRESH_AHEAD = timedelta(hours=2)
@@ -34,7 +34,7 @@ SETTLES_AFTER = timedelta(days=1)
 
 def sweep(*, now: datetime) -> bool:
     """Put abandoned copies back, fail overdue ones, send pending notices; True if mail is due."""
-    ledger.reclaim_abandoned(now=now)
+    claims.reclaim_abandoned(now=now)
     ledger.expire(now=now)
     notify()
     return Recipient.objects.due(now).exists()

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime, timedelta
 
 from accounts.models import User
-from delivery import ledger, services
+from delivery import claims, ledger, services
 from delivery.agent.job import AttemptReport, HostAttempt, Job, RecipientResult
 from delivery.models import OutboundMessage
 from delivery.policy.facts import (
@@ -70,9 +70,9 @@ def queued(
 
 def claimed(
     now: datetime, limit: int = 100, lease_seconds: int = 60, room: Room = FOR_ALL
-) -> ledger.Claim:
+) -> claims.Claim:
     """Claim what is due."""
-    return ledger.claim(
+    return claims.claim(
         limit=limit,
         lease=uuid.uuid4(),
         now=now,
@@ -81,7 +81,7 @@ def claimed(
     )
 
 
-def settled(claim: ledger.Claim, outcome: Outcome, now: datetime) -> None:
+def settled(claim: claims.Claim, outcome: Outcome, now: datetime) -> None:
     """Settle every copy of a claim with one outcome."""
     results = [RecipientResult(key=one.pk, outcome=outcome) for one in claim.copies]
     ledger.settle(claimed=claim, results=results, now=now, jitter=0.0)

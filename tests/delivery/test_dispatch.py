@@ -190,3 +190,15 @@ def test_what_compose_foresees_is_what_the_worker_does(alice, drain, profile, mo
     else:
         done = Way.NOT_SENT
     assert foreseen is done, (foreseen, done, copy.last_reply)
+
+
+def test_a_row_that_cannot_be_read_does_not_stop_the_others(alice, drain, lab):
+    broken = queued("friend@pkix.test", owner=alice, now=timezone.now())
+    Recipient.objects.filter(message=broken).update(mode="from-another-version")
+    fine = queued("friend@pkix.test", owner=alice, now=timezone.now())
+    report = drain()
+    assert (report.deferred, report.delivered) == (1, 1)
+    assert fine.recipients.get().state == State.DELIVERED
+    waiting = broken.recipients.get()
+    assert waiting.state == State.WAITING
+    assert waiting.enhanced == "4.3.0"

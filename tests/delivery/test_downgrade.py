@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts import selectors as accounts
 from accounts import services as account_services
-from delivery import ledger, probes, selectors, services
+from delivery import claims, probes, selectors, services
 from delivery.agent.clock import SystemClock
 from delivery.config import DeliveryConfig
 from delivery.models import Attempt, DomainEvidence, OutboundMessage, ProbeRequest, State
@@ -195,7 +195,7 @@ def test_claiming_loads_what_is_remembered_in_one_query(
         queued(f"a@{number}.test", ADDRESS, owner=alice if number % 2 else bob, now=now)
     with django_assert_max_num_queries(len(few.captured_queries)):
         claim = claimed(now)
-    jobs = [job for job in ledger.jobs_from(claim, claim.copies) if job.domain == DOMAIN]
+    jobs = [job for job in claims.jobs_from(claim, claim.copies) if job.domain == DOMAIN]
     known = {job.history is not None: job for job in jobs}
     assert len(jobs) == 20
     assert set(known) == {True, False}

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.db import DatabaseError
 
-from delivery import evidence, ledger, stored
+from delivery import claims, evidence, ledger, stored
 from delivery.models import (
     Attempt,
     DomainEvidence,
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.django_db
 def run(now, **showed):
     """Deliver all that is due, with one session a job."""
     claim = claimed(now)
-    reports = [report(job, now, **showed) for job in ledger.jobs_from(claim, claim.copies)]
+    reports = [report(job, now, **showed) for job in claims.jobs_from(claim, claim.copies)]
     ledger.record(claimed=claim, reports=reports, now=now, jitter=0.0)
 
 
@@ -53,7 +53,7 @@ def test_copies_to_the_same_domain_are_claimed_together_whatever_the_batch(alice
     queued(*addresses, owner=alice, now=now)
     claim = claimed(now, limit=7)
     assert len(claim.copies) == 30
-    (job,) = ledger.jobs_from(claim, claim.copies)
+    (job,) = claims.jobs_from(claim, claim.copies)
     assert len(job.recipients) == 30
 
 
@@ -61,28 +61,28 @@ def test_copies_with_different_modes_are_different_jobs(alice, now):
     message = queued("a@x.test", "b@x.test", owner=alice, now=now)
     message.recipients.filter(address="b@x.test").update(mode=Mode.OPTIONAL)
     claim = claimed(now)
-    assert len(ledger.jobs_from(claim, claim.copies)) == 2
+    assert len(claims.jobs_from(claim, claim.copies)) == 2
 
 
 def test_an_abandoned_copy_goes_back_to_the_queue_and_a_held_lease_does_not(alice, now):
     queued(owner=alice, now=now)
     claimed(now, lease_seconds=60)
-    assert ledger.reclaim_abandoned(now=now + timedelta(seconds=59)) == 0
-    assert ledger.reclaim_abandoned(now=now + timedelta(seconds=61)) == 1
+    assert claims.reclaim_abandoned(now=now + timedelta(seconds=59)) == 0
+    assert claims.reclaim_abandoned(now=now + timedelta(seconds=61)) == 1
     assert Recipient.objects.get().state == State.QUEUED
 
 
 def test_a_renewed_lease_is_not_abandoned(alice, now):
     queued(owner=alice, now=now)
     claim = claimed(now)
-    ledger.renew(leases=[claim.lease], lease_until=now + timedelta(seconds=300))
-    assert ledger.reclaim_abandoned(now=now + timedelta(seconds=200)) == 0
+    claims.renew(leases=[claim.lease], lease_until=now + timedelta(seconds=300))
+    assert claims.reclaim_abandoned(now=now + timedelta(seconds=200)) == 0
 
 
 def test_an_outcome_counts_only_while_the_lease_is_held(alice, now):
     queued(owner=alice, now=now)
     late = claimed(now)
-    ledger.reclaim_abandoned(now=now + timedelta(seconds=61))
+    claims.reclaim_abandoned(now=now + timedelta(seconds=61))
     settled(late, REFUSED, now)
     assert Recipient.objects.get().state == State.QUEUED
 
@@ -198,7 +198,7 @@ def test_recording_two_hundred_messages_costs_few_queries(
     for _ in range(200):
         queued(owner=alice, now=now)
     claim = claimed(now, limit=200)
-    reports = [report(job, now) for job in ledger.jobs_from(claim, claim.copies)]
+    reports = [report(job, now) for job in claims.jobs_from(claim, claim.copies)]
     with django_assert_max_num_queries(420):
         ledger.record(claimed=claim, reports=reports, now=now, jitter=0.0)
 
@@ -231,9 +231,9 @@ def test_a_claim_takes_no_more_content_than_fits(alice, now, monkeypatch):
     for number in range(4):
         queued(f"r{number}@x.test", owner=alice, now=now)
     size = len(CONTENT)
-    monkeypatch.setattr(ledger, "CLAIM_BYTES", 2 * size)
+    monkeypatch.setattr(claims, "CLAIM_BYTES", 2 * size)
     assert len(claimed(now).copies) == 2
-    monkeypatch.setattr(ledger, "CLAIM_BYTES", size // 2)
+    monkeypatch.setattr(claims, "CLAIM_BYTES", size // 2)
     assert len(claimed(now).copies) == 1
 
 

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from delivery import dispatch, ledger, selectors
+from delivery import claims, dispatch, ledger, selectors
 from delivery.agent import slots
 from delivery.agent.clock import SystemClock
 from delivery.agent.health import PATIENCE
@@ -143,7 +143,7 @@ def test_a_copy_that_was_turned_away_until_its_end_fails_then(alice, now):
 def test_copies_that_were_answered_differently_go_different_ways(alice, now):
     queued("a@x.test", "b@x.test", "c@x.test", owner=alice, now=now)
     first = claimed(now)
-    (job,) = ledger.jobs_from(first, first.copies)
+    (job,) = claims.jobs_from(first, first.copies)
     told = report(job, now, outcome=LATER)
     ledger.record(claimed=first, reports=[told], now=now, jitter=0.0)
     gone = RecipientAttempt.objects.get(recipient__address="c@x.test")
@@ -151,7 +151,7 @@ def test_copies_that_were_answered_differently_go_different_ways(alice, now):
     gone.save()
     later = now + timedelta(hours=1)
     second = claimed(later)
-    jobs = ledger.jobs_from(second, second.copies)
+    jobs = claims.jobs_from(second, second.copies)
     assert sorted((len(one.recipients), one.memory.again) for one in jobs) == [
         (1, None),
         (2, ("mx.x.test", "127.0.0.9")),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from delivery import ledger
+from delivery import claims, ledger
 from delivery.agent.second_try import job_for_rest, joined
 from delivery.models import Attempt, Recipient, RecipientAttempt
 from delivery.policy.facts import StsFacts, StsMode
@@ -27,7 +27,7 @@ def under(policy_id, tried):
 def test_both_tries_are_kept_each_with_its_policy_and_the_second_decides(alice, now):
     queued("one@x.test", "two@x.test", owner=alice, now=now)
     claim = claimed(now)
-    (job,) = ledger.jobs_from(claim, claim.copies)
+    (job,) = claims.jobs_from(claim, claim.copies)
     first = under("1", report(job, now, outcome=MISMATCH, stopped_by=Mechanism.MTA_STS))
     second = under("2", report(job_for_rest(first), now, outcome=ACCEPTED))
     both = joined(first, second)

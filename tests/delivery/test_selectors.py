@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from delivery import ledger, selectors, services
+from delivery import claims, ledger, selectors, services
 from delivery.models import DomainLookup, Recipient, State
 from delivery.policy.facts import Proof, Starttls
 from delivery.policy.modes import BrokenTls, Mode, PledgeKind, SenderPolicy
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 def deliver(now, **showed):
     claim = claimed(now)
-    reports = [report(job, now, **showed) for job in ledger.jobs_from(claim, claim.copies)]
+    reports = [report(job, now, **showed) for job in claims.jobs_from(claim, claim.copies)]
     ledger.record(claimed=claim, reports=reports, now=now, jitter=0.0)
 
 

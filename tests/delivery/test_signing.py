@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts import dkim
 from accounts.models import DkimKey, Domain
 from accounts.posture.dkim import KeyState
-from delivery import ledger, selectors, services, signing
+from delivery import claims, selectors, services, signing
 from delivery.dkim import Algorithm
 from delivery.lab import Lab
 from delivery.models import Attempt, State
@@ -179,7 +179,7 @@ def test_keys_that_are_not_active_do_not_sign(alice, now):
     assert claimed(now).signers == {}
     dkim.activate(key=rsa, look_up=None, now=now)
     later = now + timedelta(hours=1)
-    ledger.reclaim_abandoned(now=later)
+    claims.reclaim_abandoned(now=later)
     (signer,) = claimed(later).signers.values()
     signer(CONTENT)
     assert signer.keys == (f"{rsa.selector} (RSA)",)
@@ -191,7 +191,7 @@ def test_a_message_is_signed_once_for_all_its_domains(alice, now):
     active_keys(now)
     queued(*(f"friend@x{number}.test" for number in range(5)), owner=alice, now=now)
     claim = claimed(now)
-    jobs = ledger.jobs_from(claim, claim.copies)
+    jobs = claims.jobs_from(claim, claim.copies)
     assert len(jobs) == 5
     made = {id(job.sign(job.content)) for job in jobs}
     assert len(made) == 1

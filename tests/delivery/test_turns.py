@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from delivery.turns import in_turns
+from delivery.side_by_side import in_turns
 
 
 async def test_a_few_are_worked_on_side_by_side_and_never_more():

@@ -1,0 +1,192 @@
+"""Taking copies from the queue under a lease, and giving them back.
+
+Copies are taken by one conditional UPDATE that gives them a lease; whoever writes an outcome
+must still hold that lease.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import accumulate
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from delivery import signing
+from delivery.agent.job import Job, JobRecipient
+from delivery.agent.route import NOTHING, Memory
+from delivery.copies import Copy, held_under
+from delivery.histories import memories_of, tls_histories
+from delivery.models import DUE_STATES, Content, Recipient, State
+from delivery.policy.memory import TlsHistory
+from delivery.policy.modes import Mode, Order, PledgeKind, SenderPolicy
+from delivery.shares import FOR_ALL, Room
+
+logger = logging.getLogger(__name__)
+
+CLAIM_BYTES = 64 * 1024 * 1024
+"""How much content one claim loads; a larger message comes alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Copies held under one lease, with the content of their messages and who signs it.
+
+    `histories` has what their senders remember of TLS, by owner and domain; `memories` what earlier
+    attempts at single copies mean for the way of the next.
+    """
+
+    lease: UUID
+    copies: tuple[Copy, ...]
+    contents: dict[int, bytes]
+    signers: dict[int, signing.MessageSigner] = field(default_factory=dict)
+    histories: dict[tuple[int | None, str], TlsHistory] = field(default_factory=dict)
+    memories: dict[int, Memory] = field(default_factory=dict)
+
+
+def claim(
+    *, limit: int, lease: UUID, now: datetime, lease_until: datetime, room: Room = FOR_ALL
+) -> Claim:
+    """Take up to `limit` due copies, and with them the rest of their messages to the same domains.
+
+    Copies of those for whom there is no `room` stay where they are. Two workers never get the same copy: the
+    UPDATE checks the state again when it writes.
+    """
+    with transaction.atomic():
+        due, is_all = _due(limit, now, room)
+        if not due:
+            return Claim(lease=lease, copies=(), contents={})
+        keys, messages, domains = (set(column) for column in zip(*due, strict=True))
+        _take(Q(pk__in=keys), lease, lease_until)
+        if not is_all:
+            companions = Q(message__in=messages, domain__in=domains, next_attempt_at__lte=now)
+            _take(companions, lease, lease_until)
+        copies = held_under(lease)
+    contents = _contents(copies)
+    signers = signing.signers_of(contents, at=now)
+    return Claim(
+        lease=lease,
+        copies=copies,
+        contents=contents,
+        signers=signers,
+        histories=tls_histories(copies, now=now),
+        memories=memories_of(copies),
+    )
+
+
+def _due(limit: int, now: datetime, room: Room) -> tuple[list[tuple[int, int, str]], bool]:
+    """Return key, message and domain of the copies to take, and whether that is all there is."""
+    due = Recipient.objects.due(now).select_for_update(skip_locked=True, of=("self",))
+    if room.full_domains:
+        due = due.exclude(domain__in=room.full_domains)
+    if room.full_owners:
+        due = due.exclude(owner__in=room.full_owners)
+    rows = list(due.values_list("pk", "message_id", "domain", "message__size_bytes")[:limit])
+    totals = accumulate(size for *_, size in rows)
+    taken = [
+        row[:3] for row, total in zip(rows, totals, strict=True) if total - row[3] < CLAIM_BYTES
+    ]
+    if room.answering is not None:
+        taken = _one_for_strangers(taken, room.answering)
+    return taken, len(taken) < limit and len(taken) == len(rows)
+
+
+def _one_for_strangers(
+    rows: Iterable[tuple[int, int, str]], answering: Collection[str]
+) -> list[tuple[int, int, str]]:
+    """Keep what is for domains that answer, and one message for each of the others."""
+    first: dict[str, int] = {}
+    return [
+        (key, message, domain)
+        for key, message, domain in rows
+        if domain in answering or first.setdefault(domain, message) == message
+    ]
+
+
+def _take(which: Q, lease: UUID, lease_until: datetime) -> None:
+    Recipient.objects.filter(which, state__in=DUE_STATES).update(
+        state=State.SENDING,
+        lease=lease,
+        lease_until=lease_until,
+        attempts_made=F("attempts_made") + 1,
+    )
+
+
+def _contents(copies: Iterable[Copy]) -> dict[int, bytes]:
+    rows = Content.objects.filter(message__in={one.message_id for one in copies})
+    return {pk: bytes(data) for pk, data in rows.values_list("message_id", "data")}
+
+
+def renew(*, leases: Iterable[UUID], lease_until: datetime) -> None:
+    """Hold on to what is still being sent."""
+    Recipient.objects.filter(lease__in=list(leases), state=State.SENDING).update(
+        lease_until=lease_until
+    )
+
+
+def give_back(*, leases: Iterable[UUID], now: datetime) -> int:
+    """Put copies that were claimed and not finished back into the queue."""
+    return _requeue(Q(lease__in=list(leases), state=State.SENDING), now)
+
+
+def reclaim_abandoned(*, now: datetime) -> int:
+    """Put copies back whose worker has not been heard of; return how many.
+
+    A copy whose worker died between the server's last answer and our note of it is sent
+    again: at least once, never not at all.
+    """
+    return _requeue(Q(state=State.SENDING, lease_until__lt=now), now)
+
+
+def _requeue(which: Q, now: datetime) -> int:
+    return Recipient.objects.filter(which).update(
+        state=State.QUEUED, lease=None, lease_until=None, next_attempt_at=now
+    )
+
+
+def jobs_from(claimed: Claim, copies: Iterable[Copy]) -> list[Job]:
+    """Group copies into jobs: one message, one domain, one order, one way to go.
+
+    Copies whose row can't be read are left out, and the log says why.
+    """
+    groups: dict[tuple[int, str, str, str, Memory], list[Copy]] = defaultdict(list)
+    for one in copies:
+        memory = claimed.memories.get(one.pk, NOTHING)
+        groups[one.message_id, one.domain, one.mode, one.pledge, memory].append(one)
+    jobs = (_job_or_none(group, key[-1], claimed) for key, group in groups.items())
+    return [job for job in jobs if job is not None]
+
+
+def _job_or_none(group: list[Copy], memory: Memory, claimed: Claim) -> Job | None:
+    """One row that is broken must not stop all the others of a claim, again and again."""
+    try:
+        return _job(group, memory, claimed)
+    except Exception:
+        logger.exception("copies can't be sent", extra={"recipients": [one.pk for one in group]})
+        return None
+
+
+def _job(group: list[Copy], memory: Memory, claimed: Claim) -> Job:
+    first = group[0]
+    return Job(
+        mail_from=first.mail_from,
+        domain=first.domain,
+        recipients=tuple(JobRecipient(key=one.pk, address=one.address) for one in group),
+        order=Order(
+            mode=Mode(first.mode),
+            pledge=PledgeKind(first.pledge) if first.pledge else None,
+            sender=SenderPolicy.from_json(first.sender_policy),
+        ),
+        content=claimed.contents[first.message_id],
+        history=claimed.histories.get((first.owner_id, first.domain)),
+        has_8bit=first.has_8bit,
+        needs_smtputf8=first.needs_smtputf8,
+        sign=claimed.signers.get(first.message_id),
+        account=first.owner_id,
+        memory=memory,
+    )
