@@ -102,6 +102,7 @@ class Drain:
     _news: asyncio.Event = field(init=False)
     _loop: asyncio.AbstractEventLoop | None = None
     _ends_at: float | None = None
+    _claimed_for_all: bool = True
 
     async def run(self) -> DrainReport:
         """Work the queue off; return what was done."""
@@ -134,7 +135,7 @@ class Drain:
         while self._ends_at is None or self._loop_time() < self._ends_at:
             self._news.clear()
             self._shares.age(self._loop_time())
-            claimed = await self._claim(agent) if self._shares.free and self._ends_at is None else 0
+            claimed = await self._claim(agent)
             await self._flush()
             if claimed or self._tasks or self._finished or self._broken:
                 last_work = self._loop_time()
@@ -147,8 +148,11 @@ class Drain:
         return asyncio.get_running_loop().time()
 
     async def _may_stop(self, last_work: float) -> bool:
-        if self.once or self._ends_at is not None:
+        if self._ends_at is not None:
             return True
+        if self.once:
+            # What was passed over while somebody was busy may be claimed now.
+            return self._claimed_for_all
         if self._loop_time() - last_work < self.config.linger_for.total_seconds():
             return False
         soon = self.clock.now() + AWAITS_DUE_FOR
@@ -162,7 +166,11 @@ class Drain:
 
     async def _claim(self, agent: Agent) -> int:
         """Take a batch, file the local part of it, and start the rest; return its size."""
+        if not self._shares.free or self._ends_at is not None:
+            self._claimed_for_all = False
+            return 0
         now, lease, room = self.clock.now(), uuid.uuid4(), self._shares.room
+        self._claimed_for_all = room.is_for_all
         limit = min(self.config.batch, self._shares.next_claim)
         lease_until = now + self.config.lease_for
         taken = await _in_database(

@@ -41,6 +41,11 @@ class Room:
     answering: Collection[str] | None = None
     """Of a domain that is not among these, one message is enough; None if any number is fine."""
 
+    @property
+    def is_for_all(self) -> bool:
+        """Whether nobody is passed over."""
+        return not (self.full_domains or self.full_owners)
+
 
 FOR_ALL = Room()
 
