@@ -1,6 +1,6 @@
 """At most one drain runs in a process at a time; this is where it is asked for and ended.
 
-What drains learn about the health of hosts is handed from one to the next.
+What drains learn about the health of hosts, and from DNS, is handed from one to the next.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import threading
 
 from asgiref.sync import async_to_sync
 
+from delivery.agent.cache import AnswerCache
 from delivery.agent.clock import Clock
 from delivery.agent.health import Health
 from delivery.config import DeliveryConfig
@@ -20,6 +21,7 @@ class _OnlyOne:
 
     def __init__(self) -> None:
         self.health = Health()
+        self.answers = AnswerCache()
         self._lock = threading.Lock()
         self._current: Drain | None = None
         self._poked = False
@@ -60,7 +62,10 @@ _only_one = _OnlyOne()
 
 def drain(*, config: DeliveryConfig, clock: Clock, once: bool = False) -> DrainReport | None:
     """Work the queue off until nothing is due; None if this process is already at it."""
-    return _only_one.run(Drain(config=config, clock=clock, once=once, health=_only_one.health))
+    health, answers = _only_one.health, _only_one.answers
+    return _only_one.run(
+        Drain(config=config, clock=clock, once=once, health=health, answers=answers)
+    )
 
 
 def end() -> None:

@@ -28,6 +28,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 
 from delivery import claims, ledger, local
 from delivery.agent.agent import Agent
+from delivery.agent.cache import AnswerCache
 from delivery.agent.clock import Clock
 from delivery.agent.health import Health
 from delivery.agent.job import AttemptReport, Job, RecipientResult
@@ -89,6 +90,7 @@ class Drain:
     """Stop as soon as nothing is due, without lingering."""
 
     health: Health = field(default_factory=Health)
+    answers: AnswerCache = field(default_factory=AnswerCache)
     """What earlier drains of the process learned about hosts; this one adds to it."""
 
     report: DrainReport = field(default_factory=DrainReport)
@@ -110,7 +112,11 @@ class Drain:
         self._shares = Shares(most=max(self.config.batch, 4 * self.config.agent.concurrency))
         policies = DatabasePolicyStore()
         async with Agent(
-            self.config.agent, policies=policies, clock=self.clock, health=self.health
+            self.config.agent,
+            policies=policies,
+            clock=self.clock,
+            health=self.health,
+            answers=self.answers,
         ) as agent:
             heart = asyncio.create_task(self._keep_leases())
             try:

@@ -10,6 +10,7 @@ from types import TracebackType
 
 from delivery.agent import probe, second_try
 from delivery.agent.answers import Resolver
+from delivery.agent.cache import AnswerCache
 from delivery.agent.clock import Clock
 from delivery.agent.config import AgentConfig
 from delivery.agent.deliver import deliver
@@ -32,7 +33,7 @@ class Agent:
 
     It keeps DNS answers as long as their TTL allows, the facts about a domain for a minute, and
     sessions for the next message; leaving it closes them all. What it learned about the `health`
-    of hosts it leaves to the next one that is given the same.
+    of hosts, and `answers` of DNS, it leaves to the next one that is given the same.
     """
 
     def __init__(
@@ -44,9 +45,10 @@ class Agent:
         resolver: Resolver | None = None,
         rng: Random | None = None,
         health: Health | None = None,
+        answers: AnswerCache | None = None,
     ) -> None:
         self._clock = clock
-        self._resolver: Resolver = resolver or DnsResolver(config, clock=clock)
+        self._resolver: Resolver = resolver or DnsResolver(config, clock=clock, answers=answers)
         self._policies = PolicyFinder(
             resolver=self._resolver,
             host=PolicyHost(config, resolver=self._resolver),

@@ -52,12 +52,14 @@ class DnsResolver:
     about DNSSEC counts, only those are asked.
     """
 
-    def __init__(self, config: AgentConfig, *, clock: Clock) -> None:
+    def __init__(
+        self, config: AgentConfig, *, clock: Clock, answers: AnswerCache | None = None
+    ) -> None:
         self._servers = servers_to_ask(config)
         self._trust_ad = config.trust_ad
         self._time_scale = config.time_scale
         self._clock = clock
-        self._cache = AnswerCache()
+        self._cache = AnswerCache() if answers is None else answers
         self._asked: dict[tuple[str, str], asyncio.Task[Answer]] = {}
         self._validates: dict[Server, tuple[bool, datetime]] = {}
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from delivery import dispatch
+from delivery.agent.cache import AnswerCache
 from delivery.agent.clock import SystemClock
 from delivery.agent.health import Health
 from delivery.config import DeliveryConfig
@@ -28,6 +29,7 @@ def lab() -> Iterator[Lab]:
 def nothing_known_of_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no test be turned away by hosts that were in trouble in another."""
     monkeypatch.setattr(dispatch._only_one, "health", Health())
+    monkeypatch.setattr(dispatch._only_one, "answers", AnswerCache())
 
 
 @pytest.fixture

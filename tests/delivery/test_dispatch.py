@@ -202,3 +202,11 @@ def test_a_row_that_cannot_be_read_does_not_stop_the_others(alice, drain, lab):
     waiting = broken.recipients.get()
     assert waiting.state == State.WAITING
     assert waiting.enhanced == "4.3.0"
+
+
+def test_what_dns_said_is_known_to_the_next_drain(alice, drain, lab, settings):
+    queued("friend@pkix.test", owner=alice, now=timezone.now())
+    assert drain().delivered == 1
+    settings.DNS_RESOLVERS = ["127.0.0.1:9"]  # discard: nobody answers there
+    queued("friend@pkix.test", owner=alice, now=timezone.now())
+    assert drain().delivered == 1
