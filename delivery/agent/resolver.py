@@ -23,12 +23,18 @@ import dns.resolver
 
 from delivery.agent import responses
 from delivery.agent.answers import Answer, Status
+from delivery.agent.burst import Burst
 from delivery.agent.cache import AnswerCache
 from delivery.agent.clock import Clock
 from delivery.agent.config import AgentConfig
 from delivery.policy.facts import Dnssec
 
 TRY_SECONDS = (3.0, 6.0)
+
+MOST_AT_ONCE = 100
+"""More questions than this in one burst, and a socket's buffer may lose some: each costs a retry."""
+
+BURST_SECONDS = 0.25
 VALIDATION_HOLDS = timedelta(hours=1)
 NO_VALIDATION_HOLDS = timedelta(minutes=1)
 
@@ -62,6 +68,7 @@ class DnsResolver:
         self._cache = AnswerCache() if answers is None else answers
         self._asked: dict[tuple[str, str], asyncio.Task[Answer]] = {}
         self._validates: dict[Server, tuple[bool, datetime]] = {}
+        self._burst = Burst(MOST_AT_ONCE, seconds=BURST_SECONDS)
 
     async def query(self, name: str, kind: str) -> Answer:
         """Return the answer about exactly `name` and `kind`, from memory if its TTL allows."""
@@ -135,14 +142,15 @@ class DnsResolver:
     ) -> dns.message.Message | None:
         """Return one server's response, by TCP if it does not fit; None if there was none."""
         try:
-            response, _ = await dns.asyncquery.udp_with_fallback(
-                question,
-                server.address,
-                port=server.port,
-                timeout=seconds * self._time_scale,
-                ignore_unexpected=True,
-                ignore_errors=True,
-            )
+            async with self._burst.place():
+                response, _ = await dns.asyncquery.udp_with_fallback(
+                    question,
+                    server.address,
+                    port=server.port,
+                    timeout=seconds * self._time_scale,
+                    ignore_unexpected=True,
+                    ignore_errors=True,
+                )
         except (dns.exception.DNSException, OSError, EOFError, ValueError) as error:
             # A ValueError: dnspython takes it for granted that extended errors are in UTF-8.
             logger.debug(
