@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from asgiref.sync import async_to_sync
-from channels.layers import get_channel_layer
+from channels.layers import BaseChannelLayer, get_channel_layer
 from django.db import transaction
 
 DELIVERY_CHANGED = "delivery-changed"
@@ -27,23 +28,37 @@ def publish(user_id: int | None, kind: str, **ids: int | str) -> None:
 
     A channel layer that is down costs freshness, never the change itself: `robust` logs it.
     """
-    if user_id is not None:
-        # A function, not a partial: Django logs a failed hook by its name, which partials lack.
-        transaction.on_commit(lambda: _send(user_id, kind, ids), robust=True)
+    _publish_all(user_id, kind, [ids])
 
 
 def publish_deliveries(user_id: int | None, messages: Sequence[str]) -> None:
     """Tell that these messages changed: each by its id, or one event for all if there are many."""
     if len(messages) > TOLD_SINGLY:
         publish(user_id, DELIVERY_CHANGED)
-        return
-    for message in messages:
-        publish(user_id, DELIVERY_CHANGED, message=message)
+    else:
+        _publish_all(user_id, DELIVERY_CHANGED, [{"message": message} for message in messages])
 
 
-def _send(user_id: int, kind: str, ids: dict[str, int | str]) -> None:
+def publish_domains(user_id: int | None, domains: Iterable[str]) -> None:
+    """Tell that what is known about these domains changed."""
+    _publish_all(user_id, DOMAIN_CHANGED, [{"domain": domain} for domain in domains])
+
+
+def _publish_all(user_id: int | None, kind: str, all_ids: Sequence[dict[str, Any]]) -> None:
+    if user_id is not None and all_ids:
+        # A function, not a partial: Django logs a failed hook by its name, which partials lack.
+        transaction.on_commit(lambda: _send(user_id, kind, all_ids), robust=True)
+
+
+def _send(user_id: int, kind: str, all_ids: Sequence[dict[str, Any]]) -> None:
     layer = get_channel_layer()
     if layer is not None:
-        async_to_sync(layer.group_send)(
-            group_for(user_id), {"type": "account.event", "event": kind, "ids": ids}
-        )
+        async_to_sync(_send_in_turn)(layer, user_id, kind, all_ids)
+
+
+async def _send_in_turn(
+    layer: BaseChannelLayer, user_id: int, kind: str, all_ids: Sequence[dict[str, Any]]
+) -> None:
+    for ids in all_ids:
+        event = {"type": "account.event", "event": kind, "ids": ids}
+        await layer.group_send(group_for(user_id), event)

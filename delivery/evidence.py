@@ -102,21 +102,32 @@ def _fold(by_domain: dict[tuple[int, str], list[_Entry]]) -> None:
             record = record.after(observation(entry.attempt, entry.facts))
         columns = stored.columns_of(record)
         changed.append(DomainEvidence(owner_id=owner_id, domain=domain, **columns))
-        events.publish(owner_id, events.DOMAIN_CHANGED, domain=domain)
     DomainEvidence.objects.bulk_create(
         changed,
         update_conflicts=True,
         unique_fields=["owner", "domain"],
         update_fields=list(stored.columns_of(DomainRecord(domain=""))),
     )
+    for owner_id in {owner_id for owner_id, _ in by_domain}:
+        events.publish_domains(
+            owner_id, [domain for owner, domain in by_domain if owner == owner_id]
+        )
 
 
 def _locked(keys: Collection[tuple[int, str]]) -> dict[tuple[int, str], DomainEvidence]:
     """Return the rows of these accounts and domains, made if need be, for nobody else to change."""
-    DomainEvidence.objects.bulk_create(
-        (DomainEvidence(owner_id=owner, domain=domain) for owner, domain in sorted(keys)),
-        ignore_conflicts=True,
-    )
+    rows = _found(keys)
+    missing = sorted(set(keys) - set(rows))
+    if missing:
+        DomainEvidence.objects.bulk_create(
+            (DomainEvidence(owner_id=owner, domain=domain) for owner, domain in missing),
+            ignore_conflicts=True,
+        )
+        rows |= _found(missing)
+    return rows
+
+
+def _found(keys: Collection[tuple[int, str]]) -> dict[tuple[int, str], DomainEvidence]:
     rows = DomainEvidence.objects.select_for_update().filter(
         owner__in={key[0] for key in keys}, domain__in={key[1] for key in keys}
     )
