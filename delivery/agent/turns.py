@@ -28,11 +28,13 @@ class Turns:
 
     async def take(self, party: Party) -> None:
         """Wait for a turn; it must be given back."""
-        if self.used < self.most and not self._waiting:
+        is_worth_it = not self._line or not self.used
+        if self.used < self.most and not self._waiting and is_worth_it:
             self.used += 1
             return
         turn = asyncio.get_running_loop().create_future()
         self._waiting.add(party, turn)
+        self._let_in()
         try:
             await turn
         except BaseException:

@@ -100,6 +100,18 @@ async def test_all_who_wait_can_be_sent_away():
     assert turns.used == 0
 
 
+async def test_a_second_turn_waits_for_a_line_although_there_is_one():
+    turns = Turns(5, line=2)
+    tasks = await waiting(turns, *[PARTY] * 2)
+    assert [task.done() for task in tasks] == [True, False]
+    more = await waiting(turns, PARTY)
+    await settle()
+    assert [task.done() for task in (*tasks, *more)] == [True, True, False]
+    turns.give_back()
+    await settle()
+    assert more[0].done()
+
+
 async def test_one_more_turn_begins_only_for_a_line_that_is_long_enough():
     turns = Turns(1, line=4)
     short = await waiting(turns, *[PARTY] * 4)
