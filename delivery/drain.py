@@ -199,6 +199,8 @@ class Drain:
         """Settle what needs no network, and return jobs for the rest."""
         rest = await _in_database(lambda: _settle_here(taken, self.clock.now()))
         if rest is None:
+            # The lease is not renewed: it runs out, and the copies are claimed again.
+            del self._held[taken.lease]
             return []
         here = len(taken.copies) - len(rest)
         self._count_down(taken.lease, here)
