@@ -95,12 +95,18 @@ class NewUserForm(UserModelForm):
 class OperatorPasswordForm(PasswordForm):
     """A password set by an operator ends all sessions of the account."""
 
+    def __init__(self, *args: Any, actor: User | None = None, **kwargs: Any) -> None:
+        self.actor = actor
+        super().__init__(*args, **kwargs)
+
     def save(self, commit: bool = True) -> User:
         """Set it through the service; without a usable one, as Django does."""
         if not self.cleaned_data.get("set_usable_password", True):
             return super().save(commit)
         password = self.cleaned_data["password1"]
-        services.set_password(user=self.user, password=password, now=timezone.now())
+        services.set_password(
+            user=self.user, password=password, now=timezone.now(), actor=self.actor
+        )
         return self.user
 
 

@@ -230,15 +230,25 @@ class AuditEntry(models.Model):
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="audit_entries"
     )
+    by = models.CharField(
+        max_length=320, blank=True, help_text="The name of who did it, at that time."
+    )
     action = models.CharField(max_length=60)
     target = models.CharField(max_length=320, blank=True)
+    touched = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How many rows; empty where that says nothing."
+    )
+    reason = models.CharField(max_length=500, blank=True)
     detail = models.JSONField(default=dict, blank=True)
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         ordering = ("-at", "-id")
         verbose_name_plural = "audit entries"
-        indexes = [models.Index(fields=["target", "at"], name="audit_by_target")]
+        indexes = [
+            models.Index(fields=["target", "at"], name="audit_by_target"),
+            models.Index(fields=["-at", "-id"], name="audit_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.action} {self.target}"

@@ -20,6 +20,7 @@ from django.utils import timezone
 from accounts import selectors
 from accounts.models import Address, AuditEntry, BrowserSession, Domain, Pledge, User
 from accounts.names import BadAddressError, parse_address, parse_domain
+from mailweb.lib.console import shell_name
 from mailweb.lib.errors import UserError
 
 if TYPE_CHECKING:
@@ -72,7 +73,12 @@ def record(
 ) -> AuditEntry:
     """Write down who changed what."""
     return AuditEntry.objects.create(
-        actor=actor, action=action, target=str(target)[:320], detail=dict(detail or {}), at=now
+        actor=actor,
+        by=actor.username if actor else f"shell: {shell_name()}",
+        action=action,
+        target=str(target)[:320],
+        detail=dict(detail or {}),
+        at=now,
     )
 
 

@@ -253,6 +253,7 @@ MAX_RECIPIENTS = env.int("MAX_RECIPIENTS", default=500)
 LAB_DIR = DATA_DIR / "lab"
 LOCAL_DELIVERY = "mailweb.webmail.local_delivery.MailboxDelivery"
 DKIM_KEYRING = "accounts.keyring.DomainKeys"
+AUDIT_LOG = "accounts.audit.DatabaseAuditLog"
 
 _level = env.str("LOG_LEVEL", default="info").upper()
 LOG_LEVEL = "DEBUG" if _level.startswith("TRACE") else _level

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import re
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -31,3 +33,16 @@ def duration(text: str) -> timedelta:
     if found is None:
         raise ValueError(f"{text!r} is not a duration such as 15m, 3h or 2d")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def shell_name() -> str:
+    """Return who is at the shell: the system's name of them, and who logged in if that was another."""
+    try:
+        name = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        name = f"user {os.geteuid()}"
+    try:
+        login = os.getlogin()
+    except OSError:  # no terminal
+        return name
+    return name if login == name else f"{name} ({login})"
