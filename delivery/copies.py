@@ -10,9 +10,13 @@ from delivery.models import Recipient, State
 
 
 class Copy(NamedTuple):
-    """One recipient's copy and what a delivery needs of its message; a snapshot, not a row."""
+    """One recipient's copy and what a delivery needs of its message; a snapshot, not a row.
+
+    Whoever writes down how it ended must still hold `lease`.
+    """
 
     pk: int
+    lease: UUID
     message_id: int
     owner_id: int | None
     mail_from: str

@@ -16,8 +16,8 @@ import asyncio
 import logging
 import random
 import uuid
-from collections import defaultdict
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -73,14 +73,6 @@ class DrainReport:
 
 
 @dataclass(slots=True)
-class _Held:
-    """A claim and the number of its copies that are not settled yet."""
-
-    claim: claims.Claim
-    open: int
-
-
-@dataclass(slots=True)
 class Drain:
     """One pass over the queue, until nothing is due."""
 
@@ -95,10 +87,14 @@ class Drain:
 
     report: DrainReport = field(default_factory=DrainReport)
     _shares: Shares = field(init=False)
-    _held: dict[uuid.UUID, _Held] = field(default_factory=dict)
-    _finished: list[tuple[uuid.UUID, AttemptReport]] = field(default_factory=list)
-    _broken: list[tuple[uuid.UUID, tuple[int, ...]]] = field(default_factory=list)
-    """Keys of copies that something here failed to deliver, by their lease."""
+    _leases: Counter[uuid.UUID] = field(default_factory=Counter)
+    """How many copies are held under each lease and not settled yet."""
+
+    _finished: list[tuple[list[Copy], AttemptReport]] = field(default_factory=list)
+    """What showed how these copies ended, to be written down."""
+
+    _broken: list[Copy] = field(default_factory=list)
+    """Copies that something here failed to deliver."""
 
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _news: asyncio.Event = field(init=False)
@@ -168,7 +164,7 @@ class Drain:
         try:
             await asyncio.wait_for(self._news.wait(), seconds)
         except TimeoutError:
-            pass
+            self._let_go(taken.copies)
 
     async def _claim(self, agent: Agent) -> int:
         """Take a batch, file the local part of it, and start the rest; return its size."""
@@ -186,11 +182,13 @@ class Drain:
         )
         if taken is None or not taken.copies:
             return 0
-        self._held[lease] = _Held(claim=taken, open=len(taken.copies))
+        self._leases[lease] = len(taken.copies)
         self.report.claimed += len(taken.copies)
+        copies = {one.pk: one for one in taken.copies}
         for job in await self._remote_jobs(taken):
             self._shares.begin(job, self._loop_time())
-            task = asyncio.create_task(self._deliver(agent, lease, job))
+            held = [copies[one.key] for one in job.recipients]
+            task = asyncio.create_task(self._deliver(agent, job, held))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return len(taken.copies)
@@ -200,92 +198,98 @@ class Drain:
         rest = await _in_database(lambda: _settle_here(taken, self.clock.now()))
         if rest is None:
             # The lease is not renewed: it runs out, and the copies are claimed again.
-            del self._held[taken.lease]
+            self._let_go(taken.copies)
             return []
-        here = len(taken.copies) - len(rest)
-        self._count_down(taken.lease, here)
-        self.report.delivered += here
+        remote = {one.pk for one in rest}
+        here = [one for one in taken.copies if one.pk not in remote]
+        self._let_go(here)
+        self.report.delivered += len(here)
         jobs = claims.jobs_from(taken, rest)
         taken.contents.clear()
         begun = {one.key for job in jobs for one in job.recipients}
-        left = tuple(one.pk for one in rest if one.pk not in begun)
-        if left:
-            self._broken.append((taken.lease, left))
+        self._broken += [one for one in rest if one.pk not in begun]
         return jobs
 
-    async def _deliver(self, agent: Agent, lease: uuid.UUID, job: Job) -> None:
-        """Run one job. The task boundary: what we did not foresee is our bug, and temporary."""
+    async def _deliver(self, agent: Agent, job: Job, held: list[Copy]) -> None:
+        """Run one job about the copies of `held`. The task boundary: what we did not foresee is our bug, and temporary."""
         try:
             report = await agent.deliver(job)
         except Exception:
             logger.exception("delivery broke", extra={"domain": job.domain})
-            self._broken.append((lease, tuple(one.key for one in job.recipients)))
+            self._broken += held
             has_answered = False
         else:
-            self._finished.append((lease, report))
+            self._finished.append((held, report))
             has_answered = any(attempt.evidence for attempt in report.attempts)
         has_room = self._shares.end(job, has_answered=has_answered)
         if has_room or len(self._finished) >= self.config.batch:
             self._news.set()
 
     async def _flush(self) -> None:
-        """Write down what is finished, one transaction a claim."""
+        """Write down what is finished, in one transaction."""
         finished, self._finished = self._finished, []
         broken, self._broken = self._broken, []
-        by_lease: dict[uuid.UUID, list[AttemptReport]] = defaultdict(list)
-        for lease, report in finished:
-            by_lease[lease].append(report)
-        for lease, reports in by_lease.items():
-            await self._record(lease, reports)
-        for lease, keys in broken:
-            await self._settle_broken(lease, keys)
+        if finished:
+            await self._record(finished)
+        if broken:
+            await self._settle_broken(broken)
 
-    async def _record(self, lease: uuid.UUID, reports: list[AttemptReport]) -> None:
-        claimed = self._held[lease].claim
-        done = await _in_database(
-            lambda: (
-                ledger.record(
-                    claimed=claimed,
-                    reports=reports,
-                    now=self.clock.now(),
-                    jitter=random.random(),  # noqa: S311
-                )
-                or True
-            )
+    async def _record(self, finished: list[tuple[list[Copy], AttemptReport]]) -> None:
+        write = partial(
+            ledger.record,
+            copies={one.pk: one for held, _ in finished for one in held},
+            reports=[report for _, report in finished],
+            now=self.clock.now(),
+            jitter=random.random(),  # noqa: S311
         )
-        if done is None:
-            self._finished += [(lease, report) for report in reports]
+        try:
+            done = await _in_database(write)
+        except Exception:
+            logger.exception("outcomes can't be written down", extra={"reports": len(finished)})
+            await self._record_apart(finished)
             return
-        for report in reports:
-            self.report.count(report.results)
-        self._count_down(lease, sum(len(report.results) for report in reports))
-
-    async def _settle_broken(self, lease: uuid.UUID, keys: tuple[int, ...]) -> None:
-        claimed = self._held[lease].claim
-        results = tuple(RecipientResult(key=key, outcome=_BROKEN) for key in keys)
-        done = await _in_database(
-            lambda: (
-                ledger.settle(claimed=claimed, results=results, now=self.clock.now(), jitter=0.0)
-                or True
-            )
-        )
         if done is None:
-            self._broken.append((lease, keys))
+            self._finished += finished
+            return
+        for held, report in finished:
+            self.report.count(report.results)
+            self._let_go(held)
+
+    async def _record_apart(self, finished: list[tuple[list[Copy], AttemptReport]]) -> None:
+        """One report that can't be written down must not keep the others from it."""
+        if len(finished) == 1:
+            self._broken += finished[0][0]
+            return
+        for each in finished:
+            await self._record([each])
+
+    async def _settle_broken(self, held: list[Copy]) -> None:
+        results = tuple(RecipientResult(key=one.pk, outcome=_BROKEN) for one in held)
+        write = partial(
+            ledger.settle,
+            copies={one.pk: one for one in held},
+            results=results,
+            now=self.clock.now(),
+            jitter=0.0,
+        )
+        if await _in_database(write) is None:
+            self._broken += held
             return
         self.report.count(results)
-        self._count_down(lease, len(results))
+        self._let_go(held)
 
-    def _count_down(self, lease: uuid.UUID, settled: int) -> None:
-        held = self._held[lease]
-        held.open -= settled
-        if held.open <= 0:
-            del self._held[lease]
+    def _let_go(self, copies: Iterable[Copy]) -> None:
+        """Forget copies that are settled, and the leases under which no other copy is held."""
+        for one in copies:
+            self._leases[one.lease] -= 1
+            if not self._leases[one.lease]:
+                del self._leases[one.lease]
 
     async def _keep_leases(self) -> None:
         """Renew in time, so that only a dead worker's leases run out."""
         while True:
             await asyncio.sleep(self.config.lease_for.total_seconds() / 3)
-            leases = list(self._held)
+            leases = list(self._leases)
             if leases:
                 until = self.clock.now() + self.config.lease_for
                 await _in_database(partial(claims.renew, leases=leases, lease_until=until))
@@ -296,7 +300,7 @@ class Drain:
             task.cancel()
         await asyncio.gather(heart, *self._tasks, return_exceptions=True)
         await self._flush()
-        leases = list(self._held)
+        leases = list(self._leases)
         if leases:
             await _in_database(lambda: claims.give_back(leases=leases, now=self.clock.now()))
 
@@ -315,7 +319,7 @@ def _settle_here(taken: claims.Claim, now: datetime) -> list[Copy]:
     missing = [one for one in taken.copies if one.message_id not in taken.contents]
     if missing:
         results = ledger.lost_content(missing)
-        ledger.settle(claimed=taken, results=results, now=now, jitter=0.0)
+        ledger.settle(copies={one.pk: one for one in missing}, results=results, now=now, jitter=0.0)
     rest = [one for one in taken.copies if one.message_id in taken.contents]
     ours = local.local_domains({one.domain for one in rest})
     local.deliver(claimed=taken, recipients=[one for one in rest if one.domain in ours], now=now)

@@ -17,7 +17,6 @@ from django.db import connection, transaction
 
 from delivery import evidence, services, tasks
 from delivery.agent.job import AttemptReport, RecipientResult
-from delivery.claims import Claim
 from delivery.copies import Copy
 from delivery.models import DUE_STATES, Recipient, State
 from delivery.policy.outcome import Outcome, Result, Scope
@@ -28,20 +27,26 @@ logger = logging.getLogger(__name__)
 
 
 def record(
-    *, claimed: Claim, reports: Sequence[AttemptReport], now: datetime, jitter: float
+    *,
+    copies: Mapping[int, Copy],
+    reports: Sequence[AttemptReport],
+    now: datetime,
+    jitter: float,
 ) -> int:
-    """Write down what the jobs of `reports` showed and how they ended; return how many copies."""
+    """Write down what the jobs of `reports` showed and how they ended; return how many copies.
+
+    `copies` has those the jobs were about, by their key, and may have others.
+    """
     results = [result for report in reports for result in report.results]
     with transaction.atomic():
-        attempts = _kept_evidence(claimed, reports, now)
-        return settle(claimed=claimed, results=results, now=now, jitter=jitter, attempts=attempts)
+        attempts = _kept_evidence(copies, reports, now)
+        return settle(copies=copies, results=results, now=now, jitter=jitter, attempts=attempts)
 
 
 def _kept_evidence(
-    claimed: Claim, reports: Sequence[AttemptReport], now: datetime
+    copies: Mapping[int, Copy], reports: Sequence[AttemptReport], now: datetime
 ) -> dict[int, int]:
     """Keep what the jobs showed, or log why not: an outcome is written down whatever happens here."""
-    copies = {one.pk: one for one in claimed.copies}
     try:
         with transaction.atomic():
             return evidence.add(reports=reports, copies=copies, now=now)
@@ -52,22 +57,21 @@ def _kept_evidence(
 
 def settle(
     *,
-    claimed: Claim,
+    copies: Mapping[int, Copy],
     results: Iterable[RecipientResult],
     now: datetime,
     jitter: float,
     attempts: Mapping[int, int] = MappingProxyType({}),
 ) -> int:
-    """Write each copy's outcome, as long as the lease is still held; return how many were given.
+    """Write each copy's outcome, as long as its lease is still held; return how many were given.
 
     `attempts` names the attempt that decided about each copy.
     """
-    copies = {one.pk: one for one in claimed.copies}
     known = [(copies[result.key], result.outcome) for result in results if result.key in copies]
     if not known:
         return 0
     changes = [
-        (*_columns(copy, outcome, now, jitter), attempts.get(copy.pk), copy.pk, claimed.lease)
+        (*_columns(copy, outcome, now, jitter), attempts.get(copy.pk), copy.pk, copy.lease)
         for copy, outcome in known
     ]
     with transaction.atomic():

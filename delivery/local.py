@@ -57,4 +57,6 @@ def deliver(*, claimed: claims.Claim, recipients: list[Copy], now: datetime) -> 
             )
             results = [RecipientResult(key=one.pk, outcome=outcomes[one.address]) for one in copies]
             Recipient.objects.filter(pk__in=[one.pk for one in copies]).update(transport="local")
-            ledger.settle(claimed=claimed, results=results, now=now, jitter=0.0)
+            ledger.settle(
+                copies={one.pk: one for one in copies}, results=results, now=now, jitter=0.0
+            )

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from accounts.models import User
 from delivery import claims, ledger, services
 from delivery.agent.job import AttemptReport, HostAttempt, Job, RecipientResult
+from delivery.copies import Copy
 from delivery.models import OutboundMessage
 from delivery.policy.facts import (
     DomainFacts,
@@ -81,10 +82,15 @@ def claimed(
     )
 
 
+def held(claim: claims.Claim) -> dict[int, Copy]:
+    """Return the copies of a claim by their key."""
+    return {one.pk: one for one in claim.copies}
+
+
 def settled(claim: claims.Claim, outcome: Outcome, now: datetime) -> None:
     """Settle every copy of a claim with one outcome."""
     results = [RecipientResult(key=one.pk, outcome=outcome) for one in claim.copies]
-    ledger.settle(claimed=claim, results=results, now=now, jitter=0.0)
+    ledger.settle(copies=held(claim), results=results, now=now, jitter=0.0)
 
 
 def report(

@@ -17,7 +17,7 @@ from delivery.agent.health import PATIENCE
 from delivery.config import DeliveryConfig
 from delivery.models import Attempt, Recipient, RecipientAttempt, State
 from delivery.policy.outcome import Outcome, Result, Scope
-from tests.delivery.factories import LATER, claimed, queued, report, settled
+from tests.delivery.factories import LATER, claimed, held, queued, report, settled
 
 pytestmark = pytest.mark.django_db
 
@@ -145,7 +145,7 @@ def test_copies_that_were_answered_differently_go_different_ways(alice, now):
     first = claimed(now)
     (job,) = claims.jobs_from(first, first.copies)
     told = report(job, now, outcome=LATER)
-    ledger.record(claimed=first, reports=[told], now=now, jitter=0.0)
+    ledger.record(copies=held(first), reports=[told], now=now, jitter=0.0)
     gone = RecipientAttempt.objects.get(recipient__address="c@x.test")
     gone.code, gone.enhanced = 452, "4.2.2"
     gone.save()

@@ -12,7 +12,7 @@ from delivery.models import Attempt, Recipient, RecipientAttempt
 from delivery.policy.facts import StsFacts, StsMode
 from delivery.policy.outcome import Outcome, Result, Scope
 from delivery.policy.record import Mechanism
-from tests.delivery.factories import ACCEPTED, claimed, queued, report
+from tests.delivery.factories import ACCEPTED, claimed, held, queued, report
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +32,7 @@ def test_both_tries_are_kept_each_with_its_policy_and_the_second_decides(alice, 
     second = under("2", report(job_for_rest(first), now, outcome=ACCEPTED))
     both = joined(first, second)
     assert [result.key for result in both.results] == [one.key for one in job.recipients]
-    ledger.record(claimed=claim, reports=[both], now=now, jitter=0.0)
+    ledger.record(copies=held(claim), reports=[both], now=now, jitter=0.0)
     assert set(Recipient.objects.values_list("state", flat=True)) == {"delivered"}
     tried = Attempt.objects.order_by("id").values_list("mta_sts_id", "stopped_by", "outcome")
     assert list(tried) == [("1", "mta_sts", "deferred"), ("2", "", "delivered")]

@@ -11,7 +11,16 @@ from delivery.models import DomainLookup, Recipient, State
 from delivery.policy.facts import Proof, Starttls
 from delivery.policy.modes import BrokenTls, Mode, PledgeKind, SenderPolicy
 from delivery.policy.record import Mechanism
-from tests.delivery.factories import ACCEPTED, LATER, REFUSED, claimed, queued, report, settled
+from tests.delivery.factories import (
+    ACCEPTED,
+    LATER,
+    REFUSED,
+    claimed,
+    held,
+    queued,
+    report,
+    settled,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -19,7 +28,7 @@ pytestmark = pytest.mark.django_db
 def deliver(now, **showed):
     claim = claimed(now)
     reports = [report(job, now, **showed) for job in claims.jobs_from(claim, claim.copies)]
-    ledger.record(claimed=claim, reports=reports, now=now, jitter=0.0)
+    ledger.record(copies=held(claim), reports=reports, now=now, jitter=0.0)
 
 
 def outlook(owner, *addresses, now, by_hand=None):
