@@ -164,7 +164,7 @@ class Drain:
         try:
             await asyncio.wait_for(self._news.wait(), seconds)
         except TimeoutError:
-            self._let_go(taken.copies)
+            pass
 
     async def _claim(self, agent: Agent) -> int:
         """Take a batch, file the local part of it, and start the rest; return its size."""
