@@ -239,13 +239,47 @@ admin.site.register(AuditEntry, AuditEntryAdmin)
 
 
 @admin.register(SendPreferences)
-class SendPreferencesAdmin(ReadOnlyAdmin):
-    """Each account's rules for sending; people change their own."""
+class SendPreferencesAdmin(KeptAdmin):
+    """Each account's rules for sending; people change their own, operators how long mail waits."""
 
-    list_display = ("user", "default_mode", "allows_plain_text", "accepts_pkix", "on_broken_tls")
+    list_display = (
+        "user",
+        "default_mode",
+        "allows_plain_text",
+        "accepts_pkix",
+        "on_broken_tls",
+        "lifetime_hours",
+    )
+    fields = (
+        "user",
+        "lifetime_hours",
+        "default_mode",
+        "allows_plain_text",
+        "accepts_pkix",
+        "on_broken_tls",
+        "undo_seconds",
+        "signature",
+    )
+    readonly_fields = tuple(name for name in fields if name != "lifetime_hours")
     list_filter = ("default_mode", "allows_plain_text", "accepts_pkix", "on_broken_tls")
     search_fields = ("user__username",)
     list_select_related = ("user",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """They are made with the account."""
+        return False
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: SendPreferences,
+        form: BaseModelForm[SendPreferences],
+        change: bool,
+    ) -> None:
+        """Keep how long mail is tried, and write down who changed it."""
+        if "lifetime_hours" in form.changed_data:
+            actor = actor_of(request)
+            services.save_preferences(preferences=obj, now=timezone.now(), actor=actor)
 
 
 @admin.register(Pledge)

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
-from django.core.validators import MaxValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -17,6 +17,7 @@ from accounts.posture.dkim import KEEP_RECORD_FOR, KeyState, record_for
 from accounts.posture.records import Record
 from delivery.dkim import Algorithm
 from delivery.policy.modes import BrokenTls, Mode, PledgeKind, SenderPolicy
+from delivery.policy.retry import LONGEST_LIFETIME_HOURS
 from mailweb.lib.choices import choices_of
 
 
@@ -170,6 +171,13 @@ class SendPreferences(models.Model):
     )
     default_mode = models.CharField(max_length=10, choices=choices_of(Mode), default=Mode.DEFAULT)
     undo_seconds = models.PositiveSmallIntegerField(default=10, validators=[MaxValueValidator(60)])
+    lifetime_hours = models.PositiveSmallIntegerField(
+        "hours mail is tried",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(LONGEST_LIFETIME_HOURS)],
+        help_text="How long mail that waits is tried before it fails. Empty: as for everybody.",
+    )
     signature = models.TextField(blank=True, max_length=4000)
 
     class Meta:
@@ -187,7 +195,9 @@ class SendPreferences(models.Model):
     def policy(self) -> SenderPolicy:
         """The value that travels with a message."""
         return SenderPolicy(
-            allows_plain_text=self.allows_plain_text, accepts_pkix=self.accepts_pkix
+            allows_plain_text=self.allows_plain_text,
+            accepts_pkix=self.accepts_pkix,
+            lifetime_hours=self.lifetime_hours,
         )
 
 

@@ -242,7 +242,9 @@ def save_profile(
 
 
 @transaction.atomic
-def save_preferences(*, preferences: SendPreferences, now: datetime) -> None:
+def save_preferences(
+    *, preferences: SendPreferences, now: datetime, actor: User | None = None
+) -> None:
     """Keep changed rules for sending, and write down what changed. Sent messages keep theirs."""
     fields = [field.attname for field in preferences._meta.concrete_fields if not field.primary_key]
     before = type(preferences).objects.filter(pk=preferences.pk).values(*fields).get()
@@ -254,7 +256,13 @@ def save_preferences(*, preferences: SendPreferences, now: datetime) -> None:
     }
     if changes:
         user = preferences.user
-        record("rules for sending changed", now=now, actor=user, target=user, detail=changes)
+        record(
+            "rules for sending changed",
+            now=now,
+            actor=actor or user,
+            target=user,
+            detail=changes,
+        )
 
 
 @transaction.atomic

@@ -25,7 +25,9 @@ from delivery.histories import memories_of, tls_histories
 from delivery.models import DUE_STATES, Content, Recipient, State
 from delivery.policy.memory import TlsHistory
 from delivery.policy.modes import Mode, Order, PledgeKind, SenderPolicy
+from delivery.policy.reporting import from_stored
 from delivery.shares import FOR_ALL, Room
+from delivery.smtp import Ret
 
 logger = logging.getLogger(__name__)
 
@@ -176,7 +178,7 @@ def _job(group: list[Copy], memory: Memory, claimed: Claim) -> Job:
     return Job(
         mail_from=first.mail_from,
         domain=first.domain,
-        recipients=tuple(JobRecipient(key=one.pk, address=one.address) for one in group),
+        recipients=tuple(_recipient(one) for one in group),
         order=Order(
             mode=Mode(first.mode),
             pledge=PledgeKind(first.pledge) if first.pledge else None,
@@ -189,4 +191,13 @@ def _job(group: list[Copy], memory: Memory, claimed: Claim) -> Job:
         sign=claimed.signers.get(first.message_id),
         account=first.owner_id,
         memory=memory,
+        ret=Ret(first.ret) if first.ret else None,
+        envid=first.envid,
     )
+
+
+def _recipient(one: Copy) -> JobRecipient:
+    if not (one.notify or one.orcpt):
+        return JobRecipient(key=one.pk, address=one.address)
+    notify = from_stored(one.notify)
+    return JobRecipient(key=one.pk, address=one.address, notify=notify, orcpt=one.orcpt)

@@ -29,10 +29,23 @@ class Copy(NamedTuple):
     has_8bit: bool
     needs_smtputf8: bool
     sender_policy: dict[str, Any]
+    notify: str
+    orcpt: str
+    ret: str
+    envid: str
 
 
 _FROM_MESSAGE = frozenset(
-    {"owner_id", "mail_from", "expires_at", "has_8bit", "needs_smtputf8", "sender_policy"}
+    {
+        "owner_id",
+        "mail_from",
+        "expires_at",
+        "has_8bit",
+        "needs_smtputf8",
+        "sender_policy",
+        "ret",
+        "envid",
+    }
 )
 _COLUMNS = tuple(f"message__{name}" if name in _FROM_MESSAGE else name for name in Copy._fields)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -20,10 +20,15 @@ from delivery.agent.job import AttemptReport, RecipientResult
 from delivery.copies import Copy
 from delivery.models import DUE_STATES, Recipient, State
 from delivery.policy.outcome import Outcome, Result, Scope
+from delivery.policy.reporting import wants
 from delivery.policy.retry import next_attempt
+from delivery.smtp import Notify
 from mailweb.lib.queue import enqueue
 
 logger = logging.getLogger(__name__)
+
+LAST_TRY_WITHIN = timedelta(hours=1)
+"""How long an overdue copy may wait for a worker to try it for the last time."""
 
 
 def record(
@@ -77,15 +82,17 @@ def settle(
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.executemany(_SETTLE, [_adapted(change) for change in changes])
-        _after_settling({copy.message_id for copy, _ in known}, {change[0] for change in changes})
+        states = {change[0] for change in changes}
+        has_news = any(change[_NOTICE_DUE] for change in changes)
+        _after_settling({copy.message_id for copy, _ in known}, states, has_news=has_news)
     return len(changes)
 
 
-def _after_settling(messages: set[int], states: set[Any]) -> None:
+def _after_settling(messages: set[int], states: set[Any], *, has_news: bool) -> None:
     """Drop bytes nobody needs, have senders told, and refresh their pages."""
     if State.DELIVERED.value in states:
         services.forget_content(messages)
-    if State.FAILED.value in states:
+    if has_news:
         enqueue(tasks.notify)
     services.tell_owners(messages)
 
@@ -98,6 +105,8 @@ _SETTLE = """
         lease = NULL, lease_until = NULL
     WHERE id = %s AND lease = %s AND state = 'sending'
 """
+_NOTICE_DUE = 8
+"""Which of those columns says that the sender has to be told."""
 
 
 def _columns(copy: Copy, outcome: Outcome, now: datetime, jitter: float) -> tuple[Any, ...]:
@@ -127,9 +136,20 @@ def _columns(copy: Copy, outcome: Outcome, now: datetime, jitter: float) -> tupl
         outcome.last_reply,
         outcome.public,
         outcome.reason.value,
-        state is State.FAILED,
+        _is_told(copy, state, outcome),
         uncounted,
     )
+
+
+def _is_told(copy: Copy, state: State, outcome: Outcome) -> bool:
+    """Return whether the sender is to get a report from here.
+
+    RFC 3461 §5.2: a server that offers DSN reports a delivery itself.
+    """
+    if state is State.FAILED:
+        return wants(copy.notify, Notify.FAILURE)
+    has_to_tell = state is State.DELIVERED and bool(copy.notify)
+    return has_to_tell and wants(copy.notify, Notify.SUCCESS) and not outcome.is_reported_by_host
 
 
 def _adapted(change: tuple[Any, ...]) -> list[Any]:
@@ -148,10 +168,15 @@ def _has_uuid() -> bool:
 
 
 def expire(*, now: datetime) -> int:
-    """Fail copies whose message has been in the queue too long; the last reply is kept."""
+    """Fail copies whose message has been in the queue too long; the last reply is kept.
+
+    Each gets a last try when its time is over, so this is for copies that nobody took for that.
+    """
     with transaction.atomic():
         overdue = Recipient.objects.filter(
-            state__in=DUE_STATES, message__expires_at__lt=now, next_attempt_at__lt=now
+            state__in=DUE_STATES,
+            message__expires_at__lt=now,
+            next_attempt_at__lt=now - LAST_TRY_WITHIN,
         )
         failed = Recipient.objects.filter(
             pk__in=list(overdue.values_list("pk", flat=True)[:1000])

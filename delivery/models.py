@@ -23,6 +23,7 @@ from delivery.policy.modes import Mode, PledgeKind
 from delivery.policy.outcome import Scope
 from delivery.policy.reasons import Reason
 from delivery.policy.record import Mechanism, Seen
+from delivery.smtp import Ret
 from mailweb.lib.choices import choices_of
 
 
@@ -68,7 +69,19 @@ class OutboundMessage(models.Model):
     sender_policy = models.JSONField(default=dict, help_text="The account's rules at hand-over.")
     queued_at = models.DateTimeField(default=timezone.now)
     undo_until = models.DateTimeField(null=True, blank=True, help_text="While Undo is shown.")
+    release_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its sender asked for it to leave (RFC 4865)."
+    )
     expires_at = models.DateTimeField(help_text="Then what is still open fails.")
+    ret = models.CharField(
+        max_length=4,
+        choices=choices_of(Ret),
+        blank=True,
+        help_text="How much of it a report returns (RFC 3461 §4.3). Empty: not said.",
+    )
+    envid = models.CharField(
+        max_length=100, blank=True, help_text="What its sender calls it in reports (ENVID)."
+    )
 
     class Meta:
         ordering = ("-queued_at", "-id")
@@ -153,6 +166,15 @@ class Recipient(models.Model):
     notice_due = models.BooleanField(
         default=False, help_text="The sender has yet to be told how it ended."
     )
+    notify = models.CharField(
+        max_length=40, blank=True, help_text="NOTIFY of RFC 3461 §4.1. Empty: not said."
+    )
+    orcpt = models.CharField(
+        max_length=500, blank=True, help_text="The address its sender wrote, with its type (ORCPT)."
+    )
+    delay_notice_at = models.DateTimeField(
+        null=True, blank=True, help_text="From then on a wait is told, once. Empty: not any more."
+    )
 
     objects = RecipientQuerySet.as_manager()
 
@@ -185,6 +207,11 @@ class Recipient(models.Model):
             ),
             models.Index(fields=["domain", "state"], name="recipient_by_domain"),
             models.Index(fields=["id"], name="recipient_notice_due", condition=Q(notice_due=True)),
+            models.Index(
+                fields=["delay_notice_at"],
+                name="recipient_delay_due",
+                condition=Q(state=State.WAITING, delay_notice_at__isnull=False),
+            ),
             models.Index(fields=["state", "next_attempt_at"], name="recipient_by_state"),
         ]
 

@@ -24,6 +24,15 @@ from delivery.models import (
     State,
 )
 from delivery.policy.modes import Mode, PledgeKind, SenderPolicy
+from delivery.policy.reporting import (
+    BadReportingError,
+    Reporting,
+    check_orcpt,
+    to_stored,
+    wants,
+)
+from delivery.policy.retry import DELAY_NOTICE_AFTER, FURTHEST_RELEASE
+from delivery.smtp import Notify
 from mailweb.lib.addresses import domain_to_ascii
 from mailweb.lib.errors import UserError
 from mailweb.lib.queue import enqueue
@@ -36,6 +45,7 @@ logger = logging.getLogger(__name__)
 PROBES_PER_HOUR = 60
 LOOKUPS_AT_ONCE = 50
 LOOKUP_GIVES_UP_AFTER = timedelta(seconds=90)
+NOTHING_SAID = Reporting()
 
 
 class RefusedMessageError(UserError):
@@ -53,6 +63,11 @@ class NewRecipient:
     address: str
     mode: Mode = Mode.DEFAULT
     pledge: PledgeKind | None = None
+    notify: frozenset[Notify] = frozenset()
+    """What its sender wants to be told (RFC 3461 §4.1); empty: what holds for the message."""
+
+    orcpt: str = ""
+    """The address the sender wrote, with its type: "rfc822;bob@mailweb.test"."""
 
 
 def domain_of(address: str) -> str:
@@ -76,16 +91,21 @@ def submit(
     message_id: str = "",
     release_at: datetime | None = None,
     undo_until: datetime | None = None,
+    reporting: Reporting = NOTHING_SAID,
 ) -> OutboundMessage:
     """Accept a message for delivery; once this returns and commits, it is never lost.
 
-    With `release_at` nothing leaves before then. `undo_until` is how long Undo is shown; the
-    caller makes `release_at` later than that.
+    With `release_at` nothing leaves before then, and its lifetime starts then. `undo_until` is how
+    long Undo is shown; the caller makes `release_at` later than that. `reporting` is what the
+    sender wants to be told, such as `TELL_WHEN_DELIVERED`.
 
     Raises:
-        RefusedMessageError: no recipients, too many, or too large.
+        RefusedMessageError: no recipients, too many, too large, to leave in too distant a future,
+            or with wishes about reports that no server could be told.
     """
     _check(recipients, content)
+    check_release(release_at, now=now)
+    leaves_at = max(release_at or now, now)
     with transaction.atomic():
         message = OutboundMessage.objects.create(
             owner=owner,
@@ -98,25 +118,61 @@ def submit(
             sender_policy=sender_policy.as_json(),
             queued_at=now,
             undo_until=undo_until,
-            expires_at=(release_at or now) + timedelta(hours=settings.QUEUE_LIFETIME_HOURS),
+            release_at=None if undo_until else release_at,
+            expires_at=leaves_at + lifetime_of(sender_policy),
+            ret=reporting.ret or "",
+            envid=reporting.envid,
         )
         Content.objects.create(message=message, data=content)
         Recipient.objects.bulk_create(
-            Recipient(
-                message=message,
-                owner=owner,
-                address=new.address,
-                domain=domain_of(new.address),
-                mode=new.mode,
-                pledge=new.pledge or "",
-                state=State.SCHEDULED if release_at else State.QUEUED,
-                next_attempt_at=release_at or now,
-            )
+            _copy(message, new, reporting, leaves_at, is_scheduled=release_at is not None)
             for new in recipients
         )
         _changed(message)
         enqueue(tasks.drain)
     return message
+
+
+def _copy(
+    message: OutboundMessage,
+    new: NewRecipient,
+    reporting: Reporting,
+    leaves_at: datetime,
+    *,
+    is_scheduled: bool,
+) -> Recipient:
+    notify = to_stored(new.notify or reporting.notify)
+    is_told_of_delay = message.owner_id is not None and wants(notify, Notify.DELAY)
+    return Recipient(
+        message=message,
+        owner_id=message.owner_id,
+        address=new.address,
+        domain=domain_of(new.address),
+        mode=new.mode,
+        pledge=new.pledge or "",
+        state=State.SCHEDULED if is_scheduled else State.QUEUED,
+        next_attempt_at=leaves_at,
+        notify=notify,
+        orcpt=new.orcpt,
+        delay_notice_at=leaves_at + DELAY_NOTICE_AFTER if is_told_of_delay else None,
+    )
+
+
+def lifetime_of(policy: SenderPolicy) -> timedelta:
+    """Return how long mail of an account is tried, counted from its release."""
+    return timedelta(hours=policy.lifetime_hours or settings.QUEUE_LIFETIME_HOURS)
+
+
+def check_release(release_at: datetime | None, *, now: datetime) -> None:
+    """Refuse a time that is too far ahead (RFC 4865).
+
+    Raises:
+        RefusedMessageError: it is.
+    """
+    if release_at is not None and release_at > now + FURTHEST_RELEASE:
+        raise RefusedMessageError(
+            f"That is more than {FURTHEST_RELEASE.days} days ahead. Choose an earlier time."
+        )
 
 
 def _check(recipients: Sequence[NewRecipient], content: bytes) -> None:
@@ -129,6 +185,19 @@ def _check(recipients: Sequence[NewRecipient], content: bytes) -> None:
     # In base64, 57 bytes take a line of 78.
     if len(content) > settings.MAX_MESSAGE_BYTES * 78 // 57 + 65536:
         raise RefusedMessageError("The message is larger than this server accepts.")
+    for new in recipients:
+        _check_reporting(new)
+
+
+def _check_reporting(new: NewRecipient) -> None:
+    if not (new.notify or new.orcpt):
+        return
+    try:
+        Reporting(notify=new.notify)
+        if new.orcpt:
+            check_orcpt(new.orcpt)
+    except BadReportingError as error:
+        raise RefusedMessageError(str(error)) from None
 
 
 def _needs_smtputf8(mail_from: str, recipients: Sequence[NewRecipient], content: bytes) -> bool:
@@ -211,11 +280,15 @@ def release(*, message: OutboundMessage, now: datetime) -> int:
 
 def _release(message: OutboundMessage, copies: Q, now: datetime) -> int:
     with transaction.atomic():
+        is_first = message.recipients.filter(copies, state__in=(State.SCHEDULED, State.HELD))
+        is_released = is_first.exists()
         released = message.recipients.filter(copies).update(
             state=State.QUEUED, next_attempt_at=now, hold_reason=""
         )
         if released:
             OutboundMessage.objects.filter(pk=message.pk).update(undo_until=None)
+            if is_released:
+                start_lifetimes([message.pk], at=now)
             _changed(message)
             enqueue(tasks.drain)
     return released
@@ -240,7 +313,7 @@ def change_mode(*, recipient: Recipient, mode: Mode, now: datetime) -> bool:
             notice_due=False,
         )
         if changed:
-            _give_time(recipient.message, now)
+            start_lifetimes([recipient.message_id], at=now)
             _changed(recipient.message)
             enqueue(tasks.drain)
     return bool(changed)
@@ -251,10 +324,19 @@ def keep_trying(*, recipient: Recipient, now: datetime) -> bool:
     return change_mode(recipient=recipient, mode=Mode(recipient.mode), now=now)
 
 
-def _give_time(message: OutboundMessage, now: datetime) -> None:
-    """Start the message's lifetime again where it is nearly over."""
-    expires_at = now + timedelta(hours=settings.QUEUE_LIFETIME_HOURS)
-    OutboundMessage.objects.filter(pk=message.pk).update(expires_at=expires_at)
+def start_lifetimes(message_ids: Iterable[int], *, at: datetime) -> None:
+    """Count the lifetimes of messages, and the wait that is a delay, from `at`: their release.
+
+    Who has been told of a delay is not told again.
+    """
+    by_lifetime: dict[timedelta, list[int]] = defaultdict(list)
+    rows = OutboundMessage.objects.filter(pk__in=list(message_ids))
+    for pk, policy in rows.values_list("pk", "sender_policy"):
+        by_lifetime[lifetime_of(SenderPolicy.from_json(policy))].append(pk)
+    for lifetime, keys in by_lifetime.items():
+        OutboundMessage.objects.filter(pk__in=keys).update(expires_at=at + lifetime)
+        untold = Recipient.objects.open().filter(message__in=keys, delay_notice_at__isnull=False)
+        untold.update(delay_notice_at=at + DELAY_NOTICE_AFTER)
 
 
 def dismiss(*, message: OutboundMessage) -> None:

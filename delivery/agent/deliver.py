@@ -146,7 +146,11 @@ class _Delivery:
     def _read_addresses(self) -> None:
         for recipient in self._job.recipients:
             try:
-                self._open[recipient.key] = Rcpt(_on_the_wire(recipient.address, self._job.domain))
+                self._open[recipient.key] = Rcpt(
+                    _on_the_wire(recipient.address, self._job.domain),
+                    notify=recipient.notify,
+                    orcpt=recipient.orcpt or None,
+                )
             except LocalProtocolError:
                 self._results[recipient.key] = outcomes.not_an_address(recipient.address)
 
@@ -260,6 +264,8 @@ class _Delivery:
             content=self._content,
             requiretls=demanded.requiretls,
             needs_smtputf8=self._job.needs_smtputf8 or not is_ascii,
+            ret=self._job.ret,
+            envid=self._job.envid,
         )
 
     def _learn(self, target: Target, results: Iterable[RecipientResult]) -> None:

@@ -12,6 +12,7 @@ from delivery.policy.memory import TlsHistory
 from delivery.policy.modes import Order
 from delivery.policy.outcome import Outcome
 from delivery.policy.record import Mechanism
+from delivery.smtp import Notify, Ret
 
 
 class ContentSigner(Protocol):
@@ -31,6 +32,10 @@ class JobRecipient:
 
     key: int
     address: str
+    notify: frozenset[Notify] = frozenset()
+    """What its sender wants to be told (RFC 3461 §4.1); passed on to servers that offer DSN."""
+
+    orcpt: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +45,8 @@ class Job:
     `content` is the message with CRLF line endings, ready to send but for dot-stuffing. `sign`
     returns the signature fields to put in front of what really goes out; None leaves it unsigned.
     `account` says who shares the sessions fairly with whom; None is the installation itself.
-    `memory` is what earlier tries at these recipients showed.
+    `memory` is what earlier tries at these recipients showed. `ret` and `envid` are passed on to
+    servers that offer DSN (RFC 3461).
     """
 
     mail_from: str
@@ -56,6 +62,8 @@ class Job:
     sign: ContentSigner | None = None
     account: int | None = None
     memory: Memory = NOTHING
+    ret: Ret | None = None
+    envid: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

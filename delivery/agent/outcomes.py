@@ -26,7 +26,7 @@ _PERMANENT = {
 }
 
 
-def delivered(host: str, reply: Reply) -> Outcome:
+def delivered(host: str, reply: Reply, *, reports_itself: bool = False) -> Outcome:
     """The server took the message for one recipient."""
     return Outcome(
         result=Result.DELIVERED,
@@ -35,6 +35,7 @@ def delivered(host: str, reply: Reply) -> Outcome:
         enhanced=str(reply.enhanced or ""),
         reply=reply.whole,
         public=f"{host} took the message.",
+        is_reported_by_host=reports_itself,
     )
 
 

@@ -24,7 +24,7 @@ from delivery.agent.handover import CannotChunkError, check_open, way_for
 from delivery.agent.job import RecipientResult
 from delivery.agent.session import Session
 from delivery.policy.outcome import Outcome, Scope
-from delivery.smtp import Body, Command, Kind, Mail, Rcpt, Reply, Rset
+from delivery.smtp import Body, Command, Kind, Mail, Rcpt, Reply, Ret, Rset
 
 MOST_RECIPIENTS = 1000
 
@@ -40,6 +40,8 @@ class Envelope:
     content: Content
     requiretls: bool
     needs_smtputf8: bool
+    ret: Ret | None = None
+    envid: str = ""
 
 
 class NotBegunError(Exception):
@@ -70,6 +72,8 @@ async def send(session: Session, envelope: Envelope) -> list[RecipientResult]:
     most = min(session.smtp.extensions.limits.rcptmax or MOST_RECIPIENTS, MOST_RECIPIENTS)
     results: list[RecipientResult] = []
     todo: Recipients = list(envelope.recipients)
+    if not session.smtp.extensions.dsn:
+        todo = [(key, _without_wishes(rcpt)) for key, rcpt in todo]
     is_further = False
     while todo and (not is_further or session.can_be_used_again):
         transaction = _Transaction(session, mail, todo[:most], is_further=is_further)
@@ -106,8 +110,20 @@ def _prepare(session: Session, envelope: Envelope) -> tuple[Mail, bytes]:
         body=body if announced.eightbitmime else None,
         smtputf8=envelope.needs_smtputf8,
         requiretls=envelope.requiretls,
+        ret=_ret(envelope) if announced.dsn else None,
+        envid=(envelope.envid or None) if announced.dsn else None,
     )
     return mail, content
+
+
+def _ret(envelope: Envelope) -> Ret | None:
+    """RFC 8689 §5: what is to stay protected comes back as a header at most."""
+    return Ret.HEADERS if envelope.ret and envelope.requiretls else envelope.ret
+
+
+def _without_wishes(rcpt: Rcpt) -> Rcpt:
+    """Return the recipient as a server without DSN takes it; reports are then our own."""
+    return Rcpt(rcpt.address) if rcpt.notify or rcpt.orcpt else rcpt
 
 
 class _Transaction:
@@ -211,7 +227,11 @@ class _Transaction:
         if answer is None:
             return
         if answer.reply.is_positive:
-            self._settle_rest(outcomes.delivered(self._session.host, answer.reply))
+            reports_itself = self._session.smtp.extensions.dsn
+            taken = outcomes.delivered(
+                self._session.host, answer.reply, reports_itself=reports_itself
+            )
+            self._settle_rest(taken)
         else:
             self._settle_rest(self._refused(answer.reply, answer.kind))
 

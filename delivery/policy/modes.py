@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Mode(StrEnum):
@@ -53,16 +54,24 @@ class SenderPolicy:
     accepts_pkix: bool = False
     """Verified may also rest on a trusted certificate for an MX name learnt over insecure DNS."""
 
-    def as_json(self) -> dict[str, bool]:
+    lifetime_hours: int | None = None
+    """How long its mail is tried, counted from release; None: as long as the installation says."""
+
+    def as_json(self) -> dict[str, Any]:
         """Return the form that is stored with a message."""
-        return {"allows_plain_text": self.allows_plain_text, "accepts_pkix": self.accepts_pkix}
+        return {
+            "allows_plain_text": self.allows_plain_text,
+            "accepts_pkix": self.accepts_pkix,
+            "lifetime_hours": self.lifetime_hours,
+        }
 
     @classmethod
-    def from_json(cls, stored: dict[str, bool]) -> SenderPolicy:
+    def from_json(cls, stored: dict[str, Any]) -> SenderPolicy:
         """Read what `as_json` wrote; rules that did not exist then have their default."""
         return cls(
             allows_plain_text=stored.get("allows_plain_text", True),
             accepts_pkix=stored.get("accepts_pkix", False),
+            lifetime_hours=stored.get("lifetime_hours"),
         )
 
 

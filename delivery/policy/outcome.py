@@ -43,6 +43,8 @@ class Outcome:
     `public` is a sentence for the sender; `private` may name our own configuration and is for
     operators. `reply` is the server's whole answer, or empty when no server spoke. `not_before`
     is set where nothing was tried, because the host is left alone until then.
+    `is_reported_by_host` is set where a server took the message and offers DSN (RFC 3461): from
+    there on it is that server's to say that the message arrived.
     """
 
     result: Result
@@ -54,6 +56,7 @@ class Outcome:
     private: str = ""
     reason: Reason = Reason.NONE
     not_before: datetime | None = None
+    is_reported_by_host: bool = False
 
     @property
     def is_turned_away(self) -> bool:

@@ -5,6 +5,7 @@ Nothing here reads a clock or rolls dice: `now` and `jitter` are arguments.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 FIRST_WAITS = (
@@ -14,6 +15,13 @@ FIRST_WAITS = (
     timedelta(minutes=30),
 )
 LONGEST_WAIT = timedelta(hours=4)
+
+DELAY_NOTICE_AFTER = timedelta(hours=4)
+"""A copy that still waits so long after it could leave is a delay its sender is told of."""
+
+LONGEST_LIFETIME_HOURS = 30 * 24
+FURTHEST_RELEASE = timedelta(days=60)
+"""How far ahead a message can be asked to leave (RFC 4865 §4: a server's max-future-release)."""
 
 
 def wait_after(attempts_made: int) -> timedelta:
@@ -41,3 +49,17 @@ def next_attempt(
         return None
     wait = max(wait_after(attempts_made), (not_before or now) - now)
     return min(now + wait + wait * jitter / 10, expires_at)
+
+
+def coming_attempts(
+    attempts_made: int, *, next_at: datetime, expires_at: datetime
+) -> Iterator[datetime]:
+    """Yield when a copy will be tried, from `next_at` on to the last time, if it goes on failing.
+
+    The times after the first are the earliest ones: each wait is up to a tenth longer.
+    """
+    at: datetime | None = min(next_at, expires_at)
+    while at is not None:
+        yield at
+        attempts_made += 1
+        at = next_attempt(attempts_made, now=at, expires_at=expires_at, jitter=0.0)

@@ -21,6 +21,7 @@ from mailweb.webmail.models import Role
 if TYPE_CHECKING:
     from accounts.models import User
     from delivery.models import OutboundMessage
+    from delivery.policy.reporting import Reporting
 
 
 class UnknownSenderError(UserError):
@@ -35,6 +36,7 @@ def hand_over(
     mode: Mode | None,
     release_at: datetime | None,
     now: datetime,
+    reporting: Reporting = delivery.NOTHING_SAID,
 ) -> OutboundMessage:
     """Queue `data` for `addresses` and file the sent copy, in one transaction.
 
@@ -60,6 +62,7 @@ def hand_over(
             sender_policy=accounts.preferences_of(user).policy,
             now=now,
             release_at=release_at,
+            reporting=reporting,
         )
         services.file_message(
             user=user,

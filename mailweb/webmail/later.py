@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Final
 
+from delivery.policy.retry import FURTHEST_RELEASE
 from mailweb.lib.errors import UserError
 
 MORNING: Final = time(8, 0)
-LATEST: Final = timedelta(days=365)
 
 
 class ImpossibleTimeError(UserError):
@@ -80,6 +80,8 @@ def _read(typed: str, now: datetime) -> datetime:
 def _checked(at: datetime, now: datetime) -> datetime:
     if at <= now:
         raise ImpossibleTimeError("That time has passed. Choose a later one.")
-    if at > now + LATEST:
-        raise ImpossibleTimeError("That is more than a year away. Choose an earlier time.")
+    if at > now + FURTHEST_RELEASE:
+        raise ImpossibleTimeError(
+            f"That is more than {FURTHEST_RELEASE.days} days away. Choose an earlier time."
+        )
     return at

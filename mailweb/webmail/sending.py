@@ -110,6 +110,7 @@ def send(
     preferences = accounts.preferences_of(draft.user)
     letter = letter_of(draft, recipients, sender, now=now)
     content = compose.build(letter)
+    times = _times(preferences, now, release_at)
     with transaction.atomic():
         message = services.submit(
             owner=draft.user,
@@ -120,7 +121,8 @@ def send(
             message_id=letter.message_id,
             sender_policy=preferences.policy,
             now=now,
-            **_times(preferences, now, release_at),
+            release_at=times["release_at"],
+            undo_until=times["undo_until"],
         )
         _claim(draft, message)
         _file(draft, recipients, message, content, now=now)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from accounts import services
+from accounts import selectors, services
 from accounts.backends import AddressBackend
 from accounts.models import Address, AuditEntry, BrowserSession, Domain, User
 from delivery.policy.modes import PledgeKind
@@ -188,3 +188,23 @@ def test_guesses_at_the_admins_door_are_counted_together(client, operator, setti
         client.post("/admin/login/", {"username": name, "password": "wrong"})
     answer = client.post("/admin/login/", {"username": "admin", "password": PASSWORD})
     assert answer.status_code == 429
+
+
+def test_operators_say_how_long_an_accounts_mail_is_tried_and_nothing_else(as_operator, alice):
+    preferences = selectors.preferences_of(alice)
+    url = f"/admin/accounts/sendpreferences/{preferences.pk}/change/"
+    answer = as_operator.post(url, {"lifetime_hours": "48", "allows_plain_text": ""})
+    assert answer.status_code == 302
+    preferences.refresh_from_db()
+    assert (preferences.lifetime_hours, preferences.allows_plain_text) == (48, True)
+    entry = AuditEntry.objects.get(action="rules for sending changed")
+    assert (entry.actor.username, entry.detail) == ("admin", {"lifetime_hours": [None, 48]})
+
+
+@pytest.mark.parametrize("hours", ["0", "721", "-1"])
+def test_a_lifetime_without_sense_is_refused(as_operator, alice, hours):
+    preferences = selectors.preferences_of(alice)
+    url = f"/admin/accounts/sendpreferences/{preferences.pk}/change/"
+    assert as_operator.post(url, {"lifetime_hours": hours}).status_code == 200
+    preferences.refresh_from_db()
+    assert preferences.lifetime_hours is None

@@ -46,7 +46,7 @@ def test_nothing_chosen_is_now():
         ("2026-02-30T08:00", "Choose a day and a time."),
         ("2026-11-20T12:00", "has passed"),
         ("1999-01-01T00:00", "has passed"),
-        ("2027-11-21T12:00", "more than a year"),
+        ("2027-01-20T12:00", "more than 60 days"),
     ],
 )
 def test_a_time_that_cannot_be_is_refused_with_a_sentence(typed: str, words: str):

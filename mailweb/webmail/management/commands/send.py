@@ -12,6 +12,8 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from delivery.policy.modes import Mode
+from delivery.policy.reporting import BadReportingError, Reporting
+from delivery.smtp import Notify, Ret
 from mailweb.lib.errors import UserError
 from mailweb.webmail import handing_over
 
@@ -31,7 +33,17 @@ class Command(BaseCommand):
         parser.add_argument(
             "--tls", choices=[one.value for one in Mode], default="", help="the mode of every copy"
         )
-        parser.add_argument("--at", help="leave at this time (ISO 8601)")
+        parser.add_argument("--at", help="leave at this time (ISO 8601), at most 60 days ahead")
+        parser.add_argument(
+            "--notify",
+            default="",
+            metavar="WHEN",
+            help="what to report: never, or some of success,failure,delay (RFC 3461)",
+        )
+        parser.add_argument(
+            "--ret", choices=("full", "hdrs"), help="what a report of failure encloses"
+        )
+        parser.add_argument("--envid", default="", help="what reports call the message")
         parser.add_argument("file", help="the message, or - for standard input")
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
@@ -51,6 +63,7 @@ class Command(BaseCommand):
                 mode=Mode(options["tls"]) if options["tls"] else None,
                 release_at=release_at,
                 now=timezone.now(),
+                reporting=_reporting(options),
             )
         except (UserError, OSError) as refusal:
             raise CommandError(str(refusal)) from None
@@ -61,3 +74,18 @@ class Command(BaseCommand):
         lines = [f"{one['id']}: {one['address']}, {one['mode']}" for one in copies]
         document = {"message": message.pk, "recipients": copies}
         self.stdout.write(json.dumps(document) if options["json"] else "\n".join(lines))
+
+
+def _reporting(options: dict[str, Any]) -> Reporting:
+    words = [word for word in options["notify"].upper().split(",") if word]
+    unknown = sorted(set(words) - set(Notify))
+    if unknown:
+        raise CommandError(f"--notify does not know {', '.join(unknown).lower()}.")
+    try:
+        return Reporting(
+            ret={"full": Ret.FULL, "hdrs": Ret.HEADERS}.get(options["ret"]),
+            envid=options["envid"],
+            notify=frozenset(map(Notify, words)),
+        )
+    except BadReportingError as error:
+        raise CommandError(str(error)) from None
