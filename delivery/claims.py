@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, Q
 
-from delivery import signing
+from delivery import journal, signing
 from delivery.agent.job import Job, JobRecipient
 from delivery.agent.route import NOTHING, Memory
 from delivery.copies import Copy, held_under
@@ -193,6 +193,7 @@ def _job(group: list[Copy], memory: Memory, claimed: Claim) -> Job:
         memory=memory,
         ret=Ret(first.ret) if first.ret else None,
         envid=first.envid,
+        log=journal.fields_of(group),
     )
 
 

@@ -33,6 +33,8 @@ class Copy(NamedTuple):
     orcpt: str
     ret: str
     envid: str
+    uuid: UUID
+    """The message's."""
 
 
 _FROM_MESSAGE = frozenset(
@@ -45,6 +47,7 @@ _FROM_MESSAGE = frozenset(
         "sender_policy",
         "ret",
         "envid",
+        "uuid",
     }
 )
 _COLUMNS = tuple(f"message__{name}" if name in _FROM_MESSAGE else name for name in Copy._fields)

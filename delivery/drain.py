@@ -25,8 +25,9 @@ from typing import TypeVar
 
 from asgiref.sync import sync_to_async
 from django.db import InterfaceError, OperationalError, close_old_connections
+from structlog.contextvars import bind_contextvars
 
-from delivery import claims, ledger, local
+from delivery import claims, journal, ledger, local
 from delivery.agent.agent import Agent
 from delivery.agent.cache import AnswerCache
 from delivery.agent.clock import Clock
@@ -212,6 +213,7 @@ class Drain:
 
     async def _deliver(self, agent: Agent, job: Job, held: list[Copy]) -> None:
         """Run one job about the copies of `held`. The task boundary: what we did not foresee is our bug, and temporary."""
+        bind_contextvars(**job.log)
         try:
             report = await agent.deliver(job)
         except Exception:
@@ -251,6 +253,7 @@ class Drain:
         if done is None:
             self._finished += finished
             return
+        journal.tell_of_settled(report for _, report in finished)
         for held, report in finished:
             self.report.count(report.results)
             self._let_go(held)
@@ -322,7 +325,9 @@ def _settle_here(taken: claims.Claim, now: datetime) -> list[Copy]:
         ledger.settle(copies={one.pk: one for one in missing}, results=results, now=now, jitter=0.0)
     rest = [one for one in taken.copies if one.message_id in taken.contents]
     ours = local.local_domains({one.domain for one in rest})
-    local.deliver(claimed=taken, recipients=[one for one in rest if one.domain in ours], now=now)
+    here = [one for one in rest if one.domain in ours]
+    local.deliver(claimed=taken, recipients=here, now=now)
+    journal.tell_of_filed(here)
     return [one for one in rest if one.domain not in ours]
 
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from delivery import events, tasks
+from delivery import events, journal, tasks
 from delivery.models import (
     DUE_STATES,
     Content,
@@ -128,6 +128,7 @@ def submit(
             _copy(message, new, reporting, leaves_at, is_scheduled=release_at is not None)
             for new in recipients
         )
+        journal.tell_of_accepted(message, copies=len(recipients))
         _changed(message)
         enqueue(tasks.drain)
     return message

@@ -7,7 +7,7 @@ import warnings
 
 from celery import Celery
 from celery.exceptions import SecurityWarning
-from celery.signals import worker_ready
+from celery.signals import setup_logging, worker_ready
 
 from mailweb.lib import memory
 
@@ -19,6 +19,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailweb.settings")
 app = Celery("mailweb")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def leave_the_log_alone(**_: object) -> None:
+    """Say that the log is set up: else Celery gives it a level of its own, and info never shows."""
 
 
 @worker_ready.connect

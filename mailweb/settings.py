@@ -7,7 +7,9 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mailweb.lib import logs
 from mailweb.lib.environment import Environment
+from mailweb.lib.levels import level
 from mailweb.lib.secrets_file import kept_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -255,23 +257,20 @@ LOCAL_DELIVERY = "mailweb.webmail.local_delivery.MailboxDelivery"
 DKIM_KEYRING = "accounts.keyring.DomainKeys"
 AUDIT_LOG = "accounts.audit.DatabaseAuditLog"
 
-_level = env.str("LOG_LEVEL", default="info").upper()
-LOG_LEVEL = "DEBUG" if _level.startswith("TRACE") else _level
+LOG_LEVEL = level(env.str("LOG_LEVEL", default="info"))
 LOG_FORMAT = env.str("LOG_FORMAT", default="console")
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "console": {"()": "mailweb.lib.logs.ConsoleFormatter"},
-        "json": {"()": "mailweb.lib.logs.JsonFormatter"},
+LOGGING = logs.configuration(
+    level=LOG_LEVEL,
+    form=LOG_FORMAT,
+    levels={
+        "asyncio": "INFO",
+        "axes": "WARNING",
+        "celery": "WARNING",
+        "daphne": "WARNING",
+        "django.db.backends": "INFO",  # at debug it logs queries with their values
+        "django.server": "WARNING",
+        "httpcore2": "WARNING",
+        "httpx2": "WARNING",
+        "kombu": "INFO",
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {
-        "axes": {"level": "WARNING"},
-        "django.server": {"level": "WARNING"},
-        "daphne": {"level": "WARNING"},
-        "httpx2": {"level": "WARNING"},
-        "httpcore2": {"level": "WARNING"},
-    },
-}
+)

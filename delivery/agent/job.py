@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -64,6 +65,8 @@ class Job:
     memory: Memory = NOTHING
     ret: Ret | None = None
     envid: str = ""
+    log: Mapping[str, object] = field(default_factory=dict, compare=False)
+    """What every line of the log about this job says: which message, copies and attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from delivery.agent import outcomes, tls
 from delivery.agent.chunking import BrokenChunking, Chunking
 from delivery.agent.clock import Clock
 from delivery.agent.config import AgentConfig
+from delivery.agent.dialogue import Dialogue, heard, spoken
 from delivery.agent.errors import LostError, RefusedError, SessionError, SilentError, TlsError
 from delivery.agent.roots import trusted_roots
 from delivery.agent.transcript import Transcript
@@ -90,6 +91,7 @@ class Session:
     ) -> None:
         self.target = target
         self.transcript = Transcript()
+        self.dialogue = Dialogue(target.host.name, target.address)
         self.transactions = 0
         self.opened_at: datetime = clock.now()
         self.smtp = ClientConnection()
@@ -204,13 +206,13 @@ class Session:
             roots=trusted_roots(self._config.ca_file),
             now=self._clock.now(),
         )
-        self.transcript.add("*", f"{self._tls.version} {self._tls.cipher}")
+        self._note(f"{self._tls.version} {self._tls.cipher}")
 
     def _tls_broke(self, detail: str) -> TlsError:
         self._wire.abort()
         self._has_said_hello = True
         self._tls = tls.failed(detail)
-        self.transcript.add("*", f"TLS failed: {detail}")
+        self._note(f"TLS failed: {detail}")
         return TlsError(outcomes.tls_failed(self.host, detail))
 
     # Commands and replies
@@ -225,7 +227,8 @@ class Session:
     ) -> None:
         """Send commands, and behind them a chunk, in one go; their replies come one by one."""
         wire = self.smtp.send_all(commands)
-        self.transcript.add("C", wire.decode("utf-8", "replace"))
+        self.transcript.add("C", spoken(commands, wire))
+        self.dialogue.commands(commands, wire)
         if chunk is not None:
             wire += self._chunk(chunk, is_last=is_last)
         self._wire.write(wire)
@@ -242,12 +245,13 @@ class Session:
                 self.smtp.receive_data(await self._receive())
         except RemoteProtocolError as error:
             self._wire.abort()
-            self.transcript.add("*", str(error))
+            self._note(str(error))
             raise LostError(outcomes.not_smtp(self.host, str(error))) from error
         if isinstance(event, ConnectionClosed):
             raise self._ended("the server closed the connection")
         self._is_first_read_over_tls = False
-        self.transcript.add("S", event.reply)
+        self.transcript.add("S", heard(event.reply, event.command))
+        self.dialogue.reply(event.reply, event.command)
         return event.reply
 
     async def _receive(self) -> bytes:
@@ -273,7 +277,7 @@ class Session:
 
     def _lost(self, why: str) -> LostError:
         self._wire.abort()
-        self.transcript.add("*", why)
+        self._note(why)
         return LostError(outcomes.lost(self.host, why))
 
     async def send_content(self, content: bytes) -> None:
@@ -282,7 +286,9 @@ class Session:
         What breaks here shows as a missing reply: the server may have said why before it closed.
         """
         wire = self.smtp.send_content(content)
-        self.transcript.add("C", f"({len(content)} octets of content)\n.")
+        said = f"({len(content)} octets of content)\n."
+        self.transcript.add("C", said)
+        self.dialogue.content(content, said)
         await self._write(wire)
 
     async def send_chunk(self, chunk: bytes, *, is_last: bool) -> None:
@@ -298,7 +304,9 @@ class Session:
         wire = self.smtp.send_chunk(chunk, last=is_last)
         command = wire[: len(wire) - len(chunk)].decode()
         octets = "octet" if len(chunk) == 1 else "octets"
-        self.transcript.add("C", f"{command}({len(chunk)} {octets} of content)")
+        said = f"{command}({len(chunk)} {octets} of content)"
+        self.transcript.add("C", said)
+        self.dialogue.content(chunk, said)
         return wire
 
     async def _write(self, wire: bytes) -> None:
@@ -312,6 +320,10 @@ class Session:
                     await self._wire.drain()
             except TimeoutError:
                 raise self._lost(f"the server took no content for {seconds:g} seconds") from None
+
+    def _note(self, what: str) -> None:
+        self.transcript.add("*", what)
+        self.dialogue.note(what)
 
     # The end
 

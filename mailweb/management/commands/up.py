@@ -91,7 +91,7 @@ class Run:
     def _show(self, name: str, line: str) -> None:
         if name == "lab" and line.startswith("{"):  # what it says to programs, not to people
             self._learn_the_lab(json.loads(line))
-        elif settings.LOG_FORMAT == "json":
+        elif settings.LOG_FORMAT in {"json", "logfmt"}:
             self._print(line)
         elif line:
             self._print(f"{name:8} | {line}")
