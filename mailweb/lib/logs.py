@@ -111,7 +111,7 @@ def _traceback(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _first_things_first(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    return {name: event[name] for name in FIRST if name in event} | event
+    return {**{name: event[name] for name in FIRST if name in event}, **event}
 
 
 def _escape(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

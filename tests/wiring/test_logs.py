@@ -110,7 +110,7 @@ def test_tracebacks_have_no_variables_and_no_rows(form: str) -> None:
 
     with log(form) as (logger, written):
         try:
-            fail("hunter2")
+            fail(SECRETS[0])
         except ValueError:
             logger.exception("broke")
     text = written.getvalue()
