@@ -21,11 +21,14 @@ from delivery import journal, signing
 from delivery.agent.job import Job, JobRecipient
 from delivery.agent.route import NOTHING, Memory
 from delivery.copies import Copy, held_under
-from delivery.histories import memories_of, tls_histories
+from delivery.histories import memories_of, records_of, tls_histories
 from delivery.models import DUE_STATES, Content, Recipient, State
 from delivery.policy.memory import TlsHistory
 from delivery.policy.modes import Mode, Order, PledgeKind, SenderPolicy
 from delivery.policy.reporting import from_stored
+from delivery.policy.promise import IfWorse, Promise
+from delivery.policy.record import DomainRecord
+from delivery.policy.verdict import Way
 from delivery.shares import FOR_ALL, Room
 from delivery.smtp import Ret
 
@@ -40,7 +43,8 @@ class Claim:
     """Copies held under one lease, with the content of their messages and who signs it.
 
     `histories` has what their senders remember of TLS, by owner and domain; `memories` what earlier
-    attempts at single copies mean for the way of the next.
+    attempts at single copies mean for the way of the next. `records` has what is known of the
+    domains of copies whose promise is looked at again.
     """
 
     lease: UUID
@@ -49,6 +53,7 @@ class Claim:
     signers: dict[int, signing.MessageSigner] = field(default_factory=dict)
     histories: dict[tuple[int | None, str], TlsHistory] = field(default_factory=dict)
     memories: dict[int, Memory] = field(default_factory=dict)
+    records: dict[tuple[int | None, str], DomainRecord] = field(default_factory=dict)
 
 
 def claim(
@@ -78,6 +83,7 @@ def claim(
         signers=signers,
         histories=tls_histories(copies, now=now),
         memories=memories_of(copies),
+        records=records_of(copies),
     )
 
 
@@ -156,10 +162,12 @@ def jobs_from(claimed: Claim, copies: Iterable[Copy]) -> list[Job]:
 
     Copies whose row can't be read are left out, and the log says why.
     """
-    groups: dict[tuple[int, str, str, str, Memory], list[Copy]] = defaultdict(list)
+    groups: dict[tuple[int, str, str, str, str, str, Memory], list[Copy]] = defaultdict(list)
     for one in copies:
         memory = claimed.memories.get(one.pk, NOTHING)
-        groups[one.message_id, one.domain, one.mode, one.pledge, memory].append(one)
+        promised = one.promised if one.if_worse else ""
+        key = (one.message_id, one.domain, one.mode, one.pledge, promised, one.if_worse, memory)
+        groups[key].append(one)
     jobs = (_job_or_none(group, key[-1], claimed) for key, group in groups.items())
     return [job for job in jobs if job is not None]
 
@@ -194,6 +202,15 @@ def _job(group: list[Copy], memory: Memory, claimed: Claim) -> Job:
         ret=Ret(first.ret) if first.ret else None,
         envid=first.envid,
         log=journal.fields_of(group),
+        promise=_promise(first, claimed) if first.if_worse and first.promised else None,
+    )
+
+
+def _promise(copy: Copy, claimed: Claim) -> Promise:
+    return Promise(
+        way=Way(copy.promised),
+        record=claimed.records.get((copy.owner_id, copy.domain)),
+        waits=copy.if_worse == IfWorse.WAIT,
     )
 
 

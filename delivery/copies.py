@@ -35,6 +35,8 @@ class Copy(NamedTuple):
     envid: str
     uuid: UUID
     """The message's."""
+    promised: str
+    if_worse: str
 
 
 _FROM_MESSAGE = frozenset(

@@ -65,6 +65,7 @@ class DrainReport:
     delivered: int = 0
     deferred: int = 0
     failed: int = 0
+    held: int = 0
 
     def count(self, results: tuple[RecipientResult, ...]) -> None:
         """Add the outcomes of one job."""

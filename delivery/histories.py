@@ -8,11 +8,12 @@ from datetime import datetime
 
 from django.db.models import Q
 
+from delivery import stored
 from delivery.agent.route import Memory, Try, remember
 from delivery.copies import Copy
 from delivery.models import DomainEvidence, RecipientAttempt
 from delivery.policy.memory import FORGOTTEN_AFTER, TlsHistory, tls_history
-from delivery.policy.record import Track
+from delivery.policy.record import DomainRecord, Track
 
 
 def tls_histories(
@@ -30,6 +31,18 @@ def tls_histories(
         for owner, domain, at, hits, sessions in rows
     }
     return {key: history for key, history in found.items() if history is not None}
+
+
+def records_of(copies: Iterable[Copy]) -> dict[tuple[int | None, str], DomainRecord]:
+    """Return what is known of the domains of copies that are judged again: at most one query."""
+    wanted = {(one.owner_id, one.domain) for one in copies if one.if_worse and one.promised}
+    if not wanted:
+        return {}
+    rows = DomainEvidence.objects.filter(
+        owner__in={owner for owner, _ in wanted if owner is not None},
+        domain__in={domain for _, domain in wanted},
+    )
+    return {(row.owner_id, row.domain): stored.record_from(row) for row in rows}
 
 
 SHAPES_THE_WAY = (

@@ -82,10 +82,18 @@ def settle(
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.executemany(_SETTLE, [_adapted(change) for change in changes])
+        _ask_senders([copy.pk for copy, one in known if one.result is Result.HELD], now)
         states = {change[0] for change in changes}
         has_news = any(change[_NOTICE_DUE] for change in changes)
         _after_settling({copy.message_id for copy, _ in known}, states, has_news=has_news)
     return len(changes)
+
+
+def _ask_senders(held: list[int], now: datetime) -> None:
+    """Mark copies that would travel worse than promised: only their sender can let them go."""
+    if held:
+        just_held = Recipient.objects.filter(pk__in=held, state=State.HELD)
+        just_held.update(asks_sender=True, held_at=now)
 
 
 def _after_settling(messages: set[int], states: set[Any], *, has_news: bool) -> None:
@@ -117,6 +125,8 @@ def _columns(copy: Copy, outcome: Outcome, now: datetime, jitter: float) -> tupl
     state, next_at, uncounted = State.DELIVERED, None, int(outcome.is_turned_away)
     if outcome.result is Result.FAILED:
         state = State.FAILED
+    elif outcome.result is Result.HELD:
+        state, uncounted = State.HELD, 1
     elif outcome.result is Result.DEFERRED:
         next_at = next_attempt(
             copy.attempts_made - uncounted,
@@ -130,7 +140,7 @@ def _columns(copy: Copy, outcome: Outcome, now: datetime, jitter: float) -> tupl
     return (
         state.value,
         next_at,
-        None if state is State.WAITING else now,
+        None if state in (State.WAITING, State.HELD) else now,
         outcome.code,
         "5.4.7" if expired else outcome.enhanced,
         outcome.last_reply,

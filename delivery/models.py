@@ -21,9 +21,11 @@ from delivery.lookup_models import StsPolicy as StsPolicy
 from delivery.policy.facts import Dnssec, Starttls, StsMode
 from delivery.policy.modes import Mode, PledgeKind
 from delivery.policy.outcome import Scope
+from delivery.policy.promise import IfWorse
 from delivery.policy.reasons import Reason
 from delivery.policy.record import Mechanism, Seen
 from delivery.smtp import Ret
+from delivery.policy.verdict import Way
 from mailweb.lib.choices import choices_of
 
 
@@ -158,7 +160,23 @@ class Recipient(models.Model):
     last_reply = models.TextField(blank=True)
     explanation = models.TextField(blank=True, help_text="The outcome as a sentence for people.")
     reason = models.CharField(max_length=40, choices=choices_of(Reason), blank=True)
+    promised = models.CharField(
+        max_length=8,
+        choices=choices_of(Way),
+        blank=True,
+        help_text="How it was to travel, as foreseen when it was handed over.",
+    )
+    if_worse = models.CharField(
+        max_length=4,
+        choices=choices_of(IfWorse),
+        blank=True,
+        help_text="What becomes of it if that has got worse; empty: it is not judged again.",
+    )
     hold_reason = models.CharField(max_length=300, blank=True)
+    held_at = models.DateTimeField(null=True, blank=True)
+    asks_sender = models.BooleanField(
+        default=False, help_text="Held because it would travel worse than promised."
+    )
     settled_at = models.DateTimeField(null=True, blank=True)
     is_dismissed = models.BooleanField(
         default=False, help_text="Failed, and its sender needs no decision any more."

@@ -16,6 +16,7 @@ from django.db.models import F, Q, QuerySet
 from delivery import services, tasks
 from delivery.models import DUE_STATES, Recipient, State
 from delivery.policy.modes import Mode
+from delivery.policy.promise import IfWorse
 from mailweb.lib.errors import UserError
 from mailweb.lib.queue import enqueue
 
@@ -80,7 +81,16 @@ WAITING_STATES = (*DUE_STATES, State.HELD)
 _ACTIONS: dict[str, tuple[tuple[State, ...], dict[str, Any]]] = {
     "kick": (DUE_STATES, {"state": State.QUEUED}),
     "hold": (DUE_STATES, {"state": State.HELD, "next_attempt_at": None}),
-    "release": ((State.HELD,), {"state": State.QUEUED, "hold_reason": ""}),
+    # Who releases does not speak for the sender: the verdict is worked out again.
+    "release": (
+        (State.HELD,),
+        {
+            "state": State.QUEUED,
+            "hold_reason": "",
+            "if_worse": IfWorse.HOLD,
+            "asks_sender": False,
+        },
+    ),
     "fail": (
         WAITING_STATES,
         {
@@ -111,6 +121,7 @@ def act(action: str, filters: Filters, *, now: datetime, reason: str = "") -> li
     if action in ("fail", "drop"):
         changes["settled_at"] = now
     if action == "hold":
+        changes["held_at"] = now
         changes["hold_reason"] = reason or "The operator of this server holds it."
     return _apply(filters, states, changes, now=now)
 

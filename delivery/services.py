@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import transaction
@@ -33,6 +33,8 @@ from delivery.policy.reporting import (
 )
 from delivery.policy.retry import DELAY_NOTICE_AFTER, FURTHEST_RELEASE
 from delivery.smtp import Notify
+from delivery.policy.promise import IfWorse
+from delivery.policy.verdict import Way
 from mailweb.lib.addresses import domain_to_ascii
 from mailweb.lib.errors import UserError
 from mailweb.lib.queue import enqueue
@@ -68,6 +70,8 @@ class NewRecipient:
 
     orcpt: str = ""
     """The address the sender wrote, with its type: "rfc822;bob@mailweb.test"."""
+    promised: Way | None = None
+    """How it was foreseen to travel; looked at again if it leaves later than at once."""
 
 
 def domain_of(address: str) -> str:
@@ -151,6 +155,8 @@ def _copy(
         domain=domain_of(new.address),
         mode=new.mode,
         pledge=new.pledge or "",
+        promised=new.promised or "",
+        if_worse=IfWorse.HOLD if is_scheduled and not message.undo_until else IfWorse.GO,
         state=State.SCHEDULED if is_scheduled else State.QUEUED,
         next_attempt_at=leaves_at,
         notify=notify,
@@ -225,12 +231,15 @@ def tell_owners(message_ids: Iterable[int]) -> None:
 
 
 def undo(*, message: OutboundMessage, now: datetime) -> bool:
-    """Take a whole message back; False, and nothing changed, if any copy has begun to leave."""
+    """Take a whole message back; False, and nothing changed, if any copy has begun to leave.
+
+    Copies that were cancelled before do not stand in the way.
+    """
     with transaction.atomic():
-        taken = message.recipients.filter(state=State.SCHEDULED).update(
-            state=State.CANCELLED, settled_at=now, next_attempt_at=None
-        )
-        if taken == 0 or taken != message.recipients.count():
+        taken = message.recipients.filter(
+            state__in=(*DUE_STATES, State.HELD), attempts_made=0
+        ).update(state=State.CANCELLED, settled_at=now, next_attempt_at=None)
+        if not taken or message.recipients.exclude(state=State.CANCELLED).exists():
             transaction.set_rollback(True)
             return False
         Content.objects.filter(message=message).delete()
@@ -275,16 +284,16 @@ def retry_now(*, message: OutboundMessage, now: datetime) -> int:
 
 
 def release(*, message: OutboundMessage, now: datetime) -> int:
-    """Let held copies leave; return how many."""
-    return _release(message, Q(state=State.HELD), now)
+    """Let held copies leave, if they still travel as promised; return how many."""
+    return _release(message, Q(state=State.HELD), now, if_worse=IfWorse.HOLD, asks_sender=False)
 
 
-def _release(message: OutboundMessage, copies: Q, now: datetime) -> int:
+def _release(message: OutboundMessage, copies: Q, now: datetime, **changes: Any) -> int:
     with transaction.atomic():
         is_first = message.recipients.filter(copies, state__in=(State.SCHEDULED, State.HELD))
         is_released = is_first.exists()
         released = message.recipients.filter(copies).update(
-            state=State.QUEUED, next_attempt_at=now, hold_reason=""
+            state=State.QUEUED, next_attempt_at=now, hold_reason="", **changes
         )
         if released:
             OutboundMessage.objects.filter(pk=message.pk).update(undo_until=None)
@@ -295,34 +304,20 @@ def _release(message: OutboundMessage, copies: Q, now: datetime) -> int:
     return released
 
 
-def change_mode(*, recipient: Recipient, mode: Mode, now: datetime) -> bool:
-    """Send one copy differently from its next attempt on; a failed copy is queued again.
+def keep_trying(*, recipient: Recipient, now: datetime) -> bool:
+    """Queue a failed copy again for another lifetime, as it was.
 
-    False if the copy is delivered, cancelled or being sent, or its bytes are gone.
+    False if it has not failed, or its bytes are gone.
     """
     with transaction.atomic():
         changed = Recipient.objects.filter(
-            pk=recipient.pk,
-            state__in=(*DUE_STATES, State.HELD, State.FAILED),
-            message__content__isnull=False,
-        ).update(
-            mode=mode,
-            state=State.QUEUED,
-            next_attempt_at=now,
-            settled_at=None,
-            hold_reason="",
-            notice_due=False,
-        )
+            pk=recipient.pk, state=State.FAILED, message__content__isnull=False
+        ).update(state=State.QUEUED, next_attempt_at=now, settled_at=None, notice_due=False)
         if changed:
             start_lifetimes([recipient.message_id], at=now)
             _changed(recipient.message)
             enqueue(tasks.drain)
     return bool(changed)
-
-
-def keep_trying(*, recipient: Recipient, now: datetime) -> bool:
-    """Queue a failed copy again for another lifetime, as it was."""
-    return change_mode(recipient=recipient, mode=Mode(recipient.mode), now=now)
 
 
 def start_lifetimes(message_ids: Iterable[int], *, at: datetime) -> None:

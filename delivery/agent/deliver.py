@@ -1,6 +1,8 @@
 """One job: from the facts about a domain to an outcome for each recipient.
 
-1. A domain without hosts ends it: for good if DNS says so (NXDOMAIN, null MX), else for now.
+1. A copy whose way was promised when it was scheduled is judged again (`promise.broken`), and held
+   if that got worse. A domain without hosts ends it: for good if DNS says so (NXDOMAIN, null MX),
+   else for now.
 2. Hosts are tried in order of preference (RFC 5321 §5.1), unless an earlier try at the same copy
    is a reason to begin elsewhere (`route`). What a host must show is worked out before anything
    connects (`demand`: RFC 7672 §2.2, RFC 8461 §4, RFC 8689 §4.2.1); one that can't get the copy
@@ -40,6 +42,7 @@ from delivery.agent.slots import Slot
 from delivery.agent.transaction import Envelope, NotBegunError
 from delivery.policy.facts import DomainFacts, HostFacts, Starttls, TlsEvidence
 from delivery.policy.outcome import Outcome, Result, Scope
+from delivery.policy.promise import broken
 from delivery.policy.record import Mechanism
 from delivery.policy.requirements import Demand, Refusal, Tls, demand, is_in_sts_policy, judge
 from delivery.smtp import LocalProtocolError, Rcpt
@@ -50,6 +53,8 @@ MOST_FRUITLESS_ADDRESSES = 10
 LONGEST_SEARCH = timedelta(minutes=10)
 """After this no further address is tried: hosts that are silent take minutes each."""
 
+JUDGED_AGAIN_AFTER = timedelta(hours=1)
+"""How long a copy waits that shall go as soon as it travels as promised."""
 
 NO_ATTEMPT = -1
 
@@ -123,6 +128,8 @@ class _Delivery:
     async def run(self) -> None:
         """Try the hosts until every recipient is decided about."""
         self._read_addresses()
+        if self._is_worse_than_promised():
+            return
         if self._facts.failure is not None:
             self._pass_over("", outcomes.no_host(self._facts))
         for host in route.in_order(self._facts.hosts, self._job.memory):
@@ -156,6 +163,17 @@ class _Delivery:
                 )
             except LocalProtocolError:
                 self._results[recipient.key] = outcomes.not_an_address(recipient.address)
+
+    def _is_worse_than_promised(self) -> bool:
+        """Hold the copies back if they would travel worse than was foreseen when they were sent."""
+        promise, now = self._job.promise, self._began_at
+        why = broken(promise, self._job.order, self._facts, now) if promise is not None else ""
+        if promise is None or not why:
+            return False
+        waits = outcomes.awaiting(why, now + JUDGED_AGAIN_AFTER)
+        outcome = waits if promise.waits else outcomes.held(why)
+        self._results |= dict.fromkeys(self._open, outcome)
+        return True
 
     async def _try_host(self, host: HostFacts) -> None:
         if not host.addresses:

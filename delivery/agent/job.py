@@ -12,6 +12,7 @@ from delivery.policy.facts import DomainFacts, SessionEvidence, StsFacts
 from delivery.policy.memory import TlsHistory
 from delivery.policy.modes import Order
 from delivery.policy.outcome import Outcome
+from delivery.policy.promise import Promise
 from delivery.policy.record import Mechanism
 from delivery.smtp import Notify, Ret
 
@@ -67,6 +68,8 @@ class Job:
     envid: str = ""
     log: Mapping[str, object] = field(default_factory=dict, compare=False)
     """What every line of the log about this job says: which message, copies and attempt."""
+    promise: Promise | None = None
+    """How these copies were to travel, if that is looked at again before anything connects."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,6 +83,16 @@ def crowded(until: datetime) -> Outcome:
     return replace(_deferred("4.4.5", sentence, scope=Scope.TRANSPORT), not_before=until)
 
 
+def held(why: str) -> Outcome:
+    """Nothing was tried, because the copy would travel worse than its sender was told."""
+    return Outcome(result=Result.HELD, scope=Scope.RECIPIENT, enhanced="4.7.10", public=why)
+
+
+def awaiting(why: str, until: datetime) -> Outcome:
+    """The same of a copy that its sender lets wait until it travels as was told."""
+    return replace(_deferred("4.7.10", why, scope=Scope.RECIPIENT), not_before=until)
+
+
 def trouble_of(outcome: Outcome) -> Trouble | None:
     """Return what an outcome says against more sessions with the host, if anything."""
     if outcome.code == 421:

@@ -15,6 +15,8 @@ class Result(StrEnum):
     DELIVERED = "delivered"
     DEFERRED = "deferred"
     FAILED = "failed"
+    HELD = "held"
+    """Nothing was tried: it would travel worse than was promised, and its sender decides."""
 
 
 class Scope(StrEnum):

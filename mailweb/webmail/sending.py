@@ -213,9 +213,13 @@ def letter_of(
 def _copies(draft: Draft, recipients: Recipients, outlook: Outlook) -> list[services.NewRecipient]:
     specs = [copy.spec for copy in recipients.copies]
     pledges = accounts.pledges_for(draft.user, specs)
+    ways = {copy.address: copy.forecast.way for copy in outlook.copies}
     return [
         services.NewRecipient(
-            address=spec, mode=outlook.choice.modes[spec], pledge=pledges.get(spec)
+            address=spec,
+            mode=outlook.choice.modes[spec],
+            pledge=pledges.get(spec),
+            promised=ways.get(spec),
         )
         for spec in specs
     ]
