@@ -92,7 +92,7 @@ def settle(
 def _ask_senders(held: list[int], now: datetime) -> None:
     """Mark copies that would travel worse than promised: only their sender can let them go."""
     if held:
-        just_held = Recipient.objects.filter(pk__in=held, state=State.HELD)
+        just_held = Recipient.objects.filter(pk__in=held, state=State.HELD, hold_reason="")
         just_held.update(asks_sender=True, held_at=now)
 
 

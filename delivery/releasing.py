@@ -59,9 +59,7 @@ def reschedule(*, message: OutboundMessage, at: datetime, now: datetime) -> int:
     return moved
 
 
-def change_mode(
-    *, message: OutboundMessage, mode: Mode, now: datetime, copies: Q = ALL
-) -> int:
+def change_mode(*, message: OutboundMessage, mode: Mode, now: datetime, copies: Q = ALL) -> int:
     """Send copies differently from their next attempt on; return how many.
 
     Scheduled copies keep their time, and get a new promise; those that others hold stay held.
@@ -98,8 +96,9 @@ def apply_rules(
     now: datetime,
     copies: Q = ALL,
 ) -> int:
-    """Put copies that have not left under the account's rules and pledges of today, because their
-    sender asked for it; those that wait are tried at once. Return how many.
+    """Put copies that have not left under today's rules and pledges, as their sender asked.
+
+    Those that wait are tried at once. Return how many copies there were.
     """
     open_copies = Q(state__in=(*DUE_STATES, State.HELD))
     with transaction.atomic():

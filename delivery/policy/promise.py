@@ -71,9 +71,7 @@ def is_worth_keeping(way: Way) -> bool:
     return way not in _NOTHING_PROMISED
 
 
-def broken(
-    promise: Promise, order: Order, facts: DomainFacts, now: datetime
-) -> str:
+def broken(promise: Promise, order: Order, facts: DomainFacts, now: datetime) -> str:
     """Return why a copy would travel worse than was promised, or "" if it would not.
 
     The sentence names no day, for it is kept with the copy.
@@ -84,6 +82,8 @@ def broken(
     if not _is_worse(forecast, order, promise.way):
         return ""
     promised = f"When you sent this, it was to go {_PROMISED[promise.way]}."
+    if promise.way is Way.LOCAL:
+        return f"{promised} Now {facts.domain} is not filed here, so it would leave this server."
     return f"{promised} {_told(forecast, facts.domain)}"
 
 
@@ -107,4 +107,4 @@ def _rank(way: Way) -> int:
 def _told(forecast: Forecast, domain: str) -> str:
     if forecast.way is Way.NOT_SENT:
         return _STOPPED[forecast.stopped_by].format(domain=domain)
-    return _NOW.get(forecast.way, "Now it would leave this server.")
+    return _NOW[forecast.way]

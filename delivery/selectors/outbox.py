@@ -189,7 +189,7 @@ def _sentence(copy: Recipient, now: datetime, *, is_undoable: bool = False) -> s
     if copy.state == State.FAILED:
         return copy.explanation or "The server refused it."
     if copy.state == State.HELD:
-        return copy.hold_reason or "It waits for your word."
+        return copy.hold_reason or copy.explanation or "It waits for your word."
     if copy.state == State.WAITING:
         reason = copy.explanation or "The server asked us to come back later."
         return f"{reason} {_tries(copy.attempts_made)} so far."

@@ -10,8 +10,9 @@ from django.db import transaction
 
 from accounts import selectors as accounts
 from delivery import services as delivery
-from delivery.policy.modes import Mode
+from delivery.policy.modes import Mode, Order
 from delivery.policy.tls_required import says_no
+from delivery.promises import foreseen
 from mailweb.lib import addresses as grammar
 from mailweb.lib.errors import UserError
 from mailweb.webmail import services
@@ -55,7 +56,9 @@ def hand_over(
         message = delivery.submit(
             owner=user,
             mail_from=sender,
-            recipients=_recipients(user, addresses, mode or _asked_for(user, content)),
+            recipients=_recipients(
+                user, addresses, mode or _asked_for(user, content), now if release_at else None
+            ),
             content=content,
             subject=parsed.subject,
             message_id=parsed.message_id,
@@ -75,11 +78,21 @@ def hand_over(
     return message
 
 
-def _recipients(user: User, given: list[str], mode: Mode) -> list[delivery.NewRecipient]:
+def _recipients(
+    user: User, given: list[str], mode: Mode, promised_at: datetime | None
+) -> list[delivery.NewRecipient]:
+    """Return the copies; what leaves later takes along how it would travel at `promised_at`."""
     found = dict.fromkeys(grammar.parse(text).spec for text in given)
     pledges = accounts.pledges_for(user, list(found))
+    policy = accounts.preferences_of(user).policy
+    orders = {
+        address: Order(mode=mode, pledge=pledges.get(address), sender=policy) for address in found
+    }
+    ways = foreseen(owner_id=user.pk, orders=orders, now=promised_at) if promised_at else {}
     return [
-        delivery.NewRecipient(address=address, mode=mode, pledge=pledges.get(address))
+        delivery.NewRecipient(
+            address=address, mode=mode, pledge=pledges.get(address), promised=ways.get(address)
+        )
         for address in found
     ]
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts import selectors as accounts
 from accounts import services as account_services
-from delivery import claims, probes, selectors, services
+from delivery import claims, probes, releasing, selectors, services
 from delivery.agent.clock import SystemClock
 from delivery.config import DeliveryConfig
 from delivery.models import Attempt, DomainEvidence, OutboundMessage, ProbeRequest, State
@@ -125,7 +125,7 @@ def test_tls_that_comes_back_lets_it_go(lab, fourth, drain):
 
 
 def by_outbox(message):
-    services.change_mode(recipient=message.recipients.get(), mode=Mode.OPTIONAL, now=timezone.now())
+    releasing.change_mode(message=message, mode=Mode.OPTIONAL, now=timezone.now())
 
 
 def by_command(message):

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from delivery import services
+from delivery import releasing, services
 from delivery.models import Content, DomainLookup, OutboundMessage, ProbeRequest, State
 from delivery.policy.modes import Mode, SenderPolicy
 from mailweb.lib.addresses import InvalidAddressError
@@ -106,7 +106,7 @@ def test_a_failed_copy_can_be_sent_differently(alice, now):
     message = queued(owner=alice, now=now)
     settled(claimed(now), REFUSED, now)
     copy = message.recipients.get()
-    assert services.change_mode(recipient=copy, mode=Mode.OPTIONAL, now=now)
+    assert releasing.change_mode(message=message, mode=Mode.OPTIONAL, now=now) == 1
     copy.refresh_from_db()
     assert (copy.state, copy.mode, copy.settled_at) == (State.QUEUED, "optional", None)
 

@@ -47,7 +47,10 @@ def waiting(user, now) -> OutboundMessage:
 def held(user, now) -> OutboundMessage:
     message = sent(user, now)
     message.recipients.update(
-        state=State.HELD, next_attempt_at=None, hold_reason="x.test offers no TLS any more."
+        state=State.HELD,
+        next_attempt_at=None,
+        asks_sender=True,
+        explanation="x.test offers no TLS any more.",
     )
     return message
 
@@ -160,6 +163,7 @@ def test_undo_by_a_script_leads_to_the_draft(as_alice, alice, now):
 def test_undo_that_comes_too_late_says_so(as_alice, alice, now):
     message = sent(alice, now)
     delivery.send_now(message=message, now=now)
+    claimed(now)
     answer = as_alice.post(url("undo-send", message), follow=True)
     assert "Too late to undo: a copy has begun to leave." in answer.text
     assert not Draft.objects.exists()

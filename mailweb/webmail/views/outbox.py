@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import Http404
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -13,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
-from delivery import selectors, services
+from delivery import releasing, selectors, services
 from delivery.policy.modes import Mode
 from mailweb.lib.htmx import render_page
 from mailweb.webmail import access, answering, outbox_page, sending
@@ -56,7 +57,8 @@ def send_now(request: UserRequest, key: UUID) -> HttpResponse:
     """Let a scheduled or held message leave."""
     message = access.outbound_for(request.user, key)
     now = timezone.localtime()
-    moved = services.release(message=message, now=now) + services.send_now(message=message, now=now)
+    moved = releasing.send_all_the_same(message=message, now=now)
+    moved += services.send_now(message=message, now=now)
     return _after(request, "" if moved else GONE)
 
 
@@ -104,7 +106,9 @@ def change_mode(request: UserRequest, key: UUID, recipient: int, mode: str) -> H
     copy = access.copy_for(request.user, key, recipient)
     if mode not in MODES:
         raise Http404
-    done = services.change_mode(recipient=copy, mode=MODES[mode], now=timezone.localtime())
+    done = releasing.change_mode(
+        message=copy.message, mode=MODES[mode], copies=Q(pk=copy.pk), now=timezone.localtime()
+    )
     return _after(request, "" if done else GONE)
 
 
