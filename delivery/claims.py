@@ -25,9 +25,9 @@ from delivery.histories import memories_of, records_of, tls_histories
 from delivery.models import DUE_STATES, Content, Recipient, State
 from delivery.policy.memory import TlsHistory
 from delivery.policy.modes import Mode, Order, PledgeKind, SenderPolicy
-from delivery.policy.reporting import from_stored
 from delivery.policy.promise import IfWorse, Promise
 from delivery.policy.record import DomainRecord
+from delivery.policy.reporting import from_stored
 from delivery.policy.verdict import Way
 from delivery.shares import FOR_ALL, Room
 from delivery.smtp import Ret

@@ -6,10 +6,9 @@ taken a copy meanwhile always wins: then the call returns 0, and the page says t
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
@@ -54,7 +53,8 @@ def reschedule(*, message: OutboundMessage, at: datetime, now: datetime) -> int:
             next_attempt_at=at, if_worse=IfWorse.HOLD
         )
         if moved:
-            _keep_until(message, at, undo_until=None)
+            OutboundMessage.objects.filter(pk=message.pk).update(release_at=at, undo_until=None)
+            services.start_lifetimes([message.pk], at=at)
             services.tell_owners([message.pk])
     return moved
 
@@ -81,7 +81,7 @@ def change_mode(*, message: OutboundMessage, mode: Mode, now: datetime, copies: 
             state__in=(State.WAITING, State.HELD, State.FAILED),
         ).update(mode=mode, promised="", if_worse=IfWorse.GO, next_attempt_at=now, **_GOES_NOW)
         if requeued:
-            _keep_until(message, now)
+            services.start_lifetimes([message.pk], at=now)
             enqueue(tasks.drain)
         if changed or requeued:
             services.tell_owners([message.pk])
@@ -125,13 +125,7 @@ def _change(
     with transaction.atomic():
         changed = rows.update(**changes)
         if changed:
-            _keep_until(message, now)
+            services.start_lifetimes([message.pk], at=now)
             services.tell_owners([message.pk])
             enqueue(tasks.drain)
     return changed
-
-
-def _keep_until(message: OutboundMessage, begins_at: datetime, **changes: Any) -> None:
-    """Count the message's lifetime from when it may leave."""
-    expires_at = begins_at + timedelta(hours=settings.QUEUE_LIFETIME_HOURS)
-    OutboundMessage.objects.filter(pk=message.pk).update(expires_at=expires_at, **changes)

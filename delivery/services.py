@@ -24,6 +24,7 @@ from delivery.models import (
     State,
 )
 from delivery.policy.modes import Mode, PledgeKind, SenderPolicy
+from delivery.policy.promise import IfWorse
 from delivery.policy.reporting import (
     BadReportingError,
     Reporting,
@@ -32,9 +33,8 @@ from delivery.policy.reporting import (
     wants,
 )
 from delivery.policy.retry import DELAY_NOTICE_AFTER, FURTHEST_RELEASE
-from delivery.smtp import Notify
-from delivery.policy.promise import IfWorse
 from delivery.policy.verdict import Way
+from delivery.smtp import Notify
 from mailweb.lib.addresses import domain_to_ascii
 from mailweb.lib.errors import UserError
 from mailweb.lib.queue import enqueue

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('delivery', '0006_attempt_signed_by'),
+        ('delivery', '0007_wishes_about_reports'),
     ]
 
     operations = [
