@@ -29,7 +29,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from delivery.agent import outcomes, route, transaction
+from delivery.agent import outcomes, promised, route, transaction
 from delivery.agent.clock import Clock
 from delivery.agent.content import Content
 from delivery.agent.errors import ConnectError, SessionError, TlsError, TurnedAwayError
@@ -42,7 +42,6 @@ from delivery.agent.slots import Slot
 from delivery.agent.transaction import Envelope, NotBegunError
 from delivery.policy.facts import DomainFacts, HostFacts, Starttls, TlsEvidence
 from delivery.policy.outcome import Outcome, Result, Scope
-from delivery.policy.promise import broken
 from delivery.policy.record import Mechanism
 from delivery.policy.requirements import Demand, Refusal, Tls, demand, is_in_sts_policy, judge
 from delivery.smtp import LocalProtocolError, Rcpt
@@ -52,9 +51,6 @@ MOST_FRUITLESS_ADDRESSES = 10
 
 LONGEST_SEARCH = timedelta(minutes=10)
 """After this no further address is tried: hosts that are silent take minutes each."""
-
-JUDGED_AGAIN_AFTER = timedelta(hours=1)
-"""How long a copy waits that shall go as soon as it travels as promised."""
 
 NO_ATTEMPT = -1
 
@@ -128,7 +124,9 @@ class _Delivery:
     async def run(self) -> None:
         """Try the hosts until every recipient is decided about."""
         self._read_addresses()
-        if self._is_worse_than_promised():
+        worse = promised.held_back(self._job, self._facts, self._began_at)
+        if worse is not None:
+            self._results |= dict.fromkeys(self._open, worse)
             return
         if self._facts.failure is not None:
             self._pass_over("", outcomes.no_host(self._facts))
@@ -163,17 +161,6 @@ class _Delivery:
                 )
             except LocalProtocolError:
                 self._results[recipient.key] = outcomes.not_an_address(recipient.address)
-
-    def _is_worse_than_promised(self) -> bool:
-        """Hold the copies back if they would travel worse than was foreseen when they were sent."""
-        promise, now = self._job.promise, self._began_at
-        why = broken(promise, self._job.order, self._facts, now) if promise is not None else ""
-        if promise is None or not why:
-            return False
-        waits = outcomes.awaiting(why, now + JUDGED_AGAIN_AFTER)
-        outcome = waits if promise.waits else outcomes.held(why)
-        self._results |= dict.fromkeys(self._open, outcome)
-        return True
 
     async def _try_host(self, host: HostFacts) -> None:
         if not host.addresses:
