@@ -45,10 +45,15 @@ def _without_credentials(command: Command) -> str:
 
 
 def heard(reply: Reply, command: Command | None) -> str | Reply:
-    """Return a reply as it may be kept: challenges of a log-in are nobody's business."""
-    if reply.code == 334 and command is not None and command.kind in SECRET:
-        return f"334 {HIDDEN}"
-    return reply
+    """Return a reply as it may be kept: of a log-in its codes, as its words may repeat a secret."""
+    if command is None or command.kind not in SECRET:
+        return reply
+    return f"334 {HIDDEN}" if reply.code == 334 else codes_of(reply)
+
+
+def codes_of(reply: Reply) -> str:
+    """Return a reply's codes alone."""
+    return f"{reply.code} {reply.enhanced or ''}".rstrip()
 
 
 class Dialogue:

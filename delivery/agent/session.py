@@ -114,6 +114,16 @@ class Session:
         return self.target.host.name
 
     @property
+    def tls_connection(self) -> ssl.SSLObject | None:
+        """The TLS connection underneath, once there is one."""
+        return self._wire.ssl_object if self.smtp.tls else None
+
+    @property
+    def time_scale(self) -> float:
+        """What multiplies every time-out."""
+        return self._config.time_scale
+
+    @property
     def evidence(self) -> SessionEvidence | None:
         """What the session has shown so far; None until EHLO was answered."""
         if self._tls is None or not self._has_said_hello:
@@ -137,19 +147,25 @@ class Session:
 
     # Up to the point where mail may be sent
 
-    async def open(self, care: Care) -> None:
+    async def open(self, care: Care, *, is_implicit: bool = False) -> None:
         """Take the greeting, say EHLO, and go on in TLS if it is offered.
+
+        With `is_implicit`, TLS comes first of all (RFC 8314 §3.3).
 
         Raises:
             RefusedError: the server does not want a session.
             TlsError: STARTTLS was agreed on, and TLS did not work.
             LostError: the session ended.
         """
+        if is_implicit:
+            await self._shake_hands(care)
+            self.smtp = ClientConnection(tls=True)
+            self._is_first_read_over_tls = True
         greeting = await self.reply()
         if greeting.code != 220:
             raise RefusedError(outcomes.refused(self.host, greeting, Kind.GREETING, Scope.HOST))
         await self._say_hello()
-        if care is Care.PLAIN:
+        if is_implicit or care is Care.PLAIN:
             return
         if not self.smtp.extensions.starttls:
             self._tls = TlsEvidence(
