@@ -20,7 +20,7 @@ from delivery.sasl.bindings import EXPORTER, UNIQUE, ChannelBinding, tls_server_
 
 LABEL: Final = b"EXPORTER-Channel-Binding"
 LENGTH: Final = 32
-"""RFC 9266 §4.2: what is exported; the context is empty, which is not the same as none."""
+"""RFC 9266 §2: what is exported; the context is empty, which is not the same as none."""
 
 _GET_EXTENDED_MASTER_SECRET_SUPPORT: Final = 122
 """`SSL_CTRL_GET_EXTMS_SUPPORT` of openssl/ssl.h."""

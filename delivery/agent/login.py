@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from delivery.agent.binding import bindings_of
+from delivery.agent.dialogue import codes_of
 from delivery.agent.errors import SessionError
-from delivery.agent.session import Session, codes_of
+from delivery.agent.session import Session
 from delivery.policy.outcome import Outcome, Result, Scope
 from delivery.sasl import (
     DEFAULT_MECHANISMS,
@@ -35,7 +36,7 @@ LONGEST = 300.0
 """Seconds for the whole log-in; each reply in it has the time of `TIMEOUTS`."""
 
 _PASSWORD_IS_OLD = 432
-"""RFC 4954 §4.7.12: a person has to do something, although the code is of 4yz."""
+"""RFC 4954 §6: a person has to do something, although the code is of 4yz."""
 
 _NOT_NOW = "We could not log in now at the server that passes our mail on. The message waits."
 _NOT_BEFORE_SOMEBODY_LOOKS = (
@@ -199,7 +200,7 @@ def _refused_to_try(session: Session, refusal: Refusal, pinned: Mechanism | None
     enhanced, words = _WORDS[refusal]
     offers = " ".join(name[:40] for name in session.smtp.extensions.auth[:20]) or "nothing"
     demand = f" Pinned is {pinned}." if refusal is Refusal.WEAKER else ""
-    session.transcript.add("*", f"no log-in: {refusal}")
+    session.note(f"no log-in: {refusal}")
     return _paused(None, enhanced, f"{session.host} {words}. It offers {offers}.{demand}")
 
 

@@ -222,13 +222,13 @@ class Session:
             roots=trusted_roots(self._config.ca_file),
             now=self._clock.now(),
         )
-        self._note(f"{self._tls.version} {self._tls.cipher}")
+        self.note(f"{self._tls.version} {self._tls.cipher}")
 
     def _tls_broke(self, detail: str) -> TlsError:
         self._wire.abort()
         self._has_said_hello = True
         self._tls = tls.failed(detail)
-        self._note(f"TLS failed: {detail}")
+        self.note(f"TLS failed: {detail}")
         return TlsError(outcomes.tls_failed(self.host, detail))
 
     # Commands and replies
@@ -261,7 +261,7 @@ class Session:
                 self.smtp.receive_data(await self._receive())
         except RemoteProtocolError as error:
             self._wire.abort()
-            self._note(str(error))
+            self.note(str(error))
             raise LostError(outcomes.not_smtp(self.host, str(error))) from error
         if isinstance(event, ConnectionClosed):
             raise self._ended("the server closed the connection")
@@ -293,7 +293,7 @@ class Session:
 
     def _lost(self, why: str) -> LostError:
         self._wire.abort()
-        self._note(why)
+        self.note(why)
         return LostError(outcomes.lost(self.host, why))
 
     async def send_content(self, content: bytes) -> None:
@@ -337,7 +337,8 @@ class Session:
             except TimeoutError:
                 raise self._lost(f"the server took no content for {seconds:g} seconds") from None
 
-    def _note(self, what: str) -> None:
+    def note(self, what: str) -> None:
+        """Note what happened to the session itself."""
         self.transcript.add("*", what)
         self.dialogue.note(what)
 
