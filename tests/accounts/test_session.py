@@ -147,3 +147,11 @@ def test_another_name_from_the_same_place_is_not_shut_out(client, alice, bob, se
     for _ in range(8):
         log_in(client, password="wrong")
     assert log_in(client, "bob@mailweb.test").status_code == 302
+
+
+def test_a_form_without_its_token_is_answered_with_words_and_changes_nothing(alice):
+    strict = Client(enforce_csrf_checks=True)
+    answer = log_in(strict)
+    assert answer.status_code == 403
+    assert b"Nothing was done." in answer.content
+    assert "_auth_user_id" not in strict.session

@@ -16,13 +16,13 @@ from delivery.smtp.states import (
 )
 
 
-@pytest.mark.parametrize(("state", "kind"), MAY_SEND)
+@pytest.mark.parametrize(("state", "kind"), sorted(MAY_SEND))
 def test_what_is_planned_is_what_success_brings(state, kind):
     success = Answer.MORE if kind is Kind.DATA else Answer.YES
     assert AFTER_REPLY.get((state, kind, success), state) is MAY_SEND[state, kind]
 
 
-@pytest.mark.parametrize(("state", "kind", "answer"), AFTER_REPLY)
+@pytest.mark.parametrize(("state", "kind", "answer"), sorted(AFTER_REPLY))
 def test_no_reply_leads_out_of_the_end(state, kind, answer):
     assert state not in {State.CLOSING, State.CLOSED, State.BROKEN, State.TLS_DUE}
 
