@@ -21,8 +21,10 @@ from django.utils import timezone  # noqa: E402
 
 from accounts import services as accounts  # noqa: E402
 from accounts.models import Domain, User  # noqa: E402
-from delivery import operations, services  # noqa: E402
+from delivery import audit, operations, services  # noqa: E402
 from delivery.models import Content, OutboundMessage, Recipient, State  # noqa: E402
+from delivery.orders import VERBS, Order  # noqa: E402
+from delivery.picking import Filters, chosen  # noqa: E402
 from delivery.policy.modes import SenderPolicy  # noqa: E402
 
 SENDER = "alice@mailweb.test"
@@ -88,5 +90,8 @@ if __name__ == "__main__":
     fill([(number, addresses) for number, addresses in wanted["messages"]], wanted["bytes"])
     print("held", flush=True)
     sys.stdin.readline()
-    operations.act("release", operations.Filters(everything=True), now=timezone.now())
+    now = timezone.now()
+    everything = chosen(Filters(everything=True), now=now)
+    release = Order(verb=VERBS["release"])
+    operations.carry_out(release, everything, by=audit.shell(), now=now)
     print("released", flush=True)

@@ -6,138 +6,52 @@ would touch. No content and no subject is shown.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin, messages
-from django.template.response import TemplateResponse
+from django.contrib import admin
 from django.utils import timezone
 
-from delivery import operations
+from delivery.admin_kinds import BoundedPaginator, ReadOnlyAdmin, first_line, moment, tag
+from delivery.admin_queue import RecipientAdmin
 from delivery.models import (
     Attempt,
+    AttemptOutcome,
     DomainEvidence,
     DomainLookup,
     OutboundMessage,
     PublishedPolicy,
     Recipient,
-    RecipientAttempt,
     StsPolicy,
 )
 
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpRequest
+    from django.utils.safestring import SafeString
 
-Action = Callable[["RecipientAdmin", "HttpRequest", "QuerySet[Recipient]"], "HttpResponse | None"]
-
-
-class _ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows that are looked at, never added, changed or deleted by hand."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody adds history."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody changes history."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody deletes history here; retention is a command."""
-        return False
+admin.site.register(Recipient, RecipientAdmin)
 
 
-class _HistoryInline(admin.TabularInline):  # type: ignore[type-arg]
-    model = RecipientAttempt
-    fields = readonly_fields = ("attempt", "outcome", "scope", "code", "enhanced", "reply")
-    extra = 0
-    can_delete = False
-    show_change_link = False
+class RecentFilter(admin.SimpleListFilter):
+    """How far back; a ledger grows for months."""
 
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody adds history."""
-        return False
+    title = "time"
+    parameter_name = "when"
+    hours = {"hour": 1, "day": 24, "week": 168, "month": 720}
+    fields = {Attempt: "at", OutboundMessage: "queued_at"}
 
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Name the periods."""
+        return [(key, f"The last {key}") for key in self.hours]
 
-_VERBS = {
-    "kick": "Try now",
-    "hold": "Hold",
-    "release": "Release",
-    "fail": "Fail, and tell the sender",
-    "drop": "Drop, and tell nobody",
-}
-
-
-def _action(name: str, verb: str) -> Action:
-    """Return an admin action that asks first, with the number of copies it would touch."""
-
-    @admin.action(description=verb, permissions=["operate"])
-    def act(
-        modeladmin: RecipientAdmin, request: HttpRequest, queryset: QuerySet[Recipient]
-    ) -> HttpResponse | None:
-        filters = operations.Filters(ids=tuple(queryset.values_list("pk", flat=True)))
-        now = timezone.now()
-        if "confirmed" in request.POST:
-            touched = operations.act(
-                name, filters, now=now, reason=request.POST.get("reason", "")[:300]
-            )
-            messages.success(request, f"{verb}: {len(touched)} copies.")
-            return None
-        return TemplateResponse(
-            request,
-            "admin/delivery/confirm.html",
-            {
-                **modeladmin.admin_site.each_context(request),
-                "title": verb,
-                "verb": verb,
-                "action": name,
-                "picked": filters.ids,
-                "touched": len(operations.preview(name, filters, now=now)),
-                "asks_reason": name == "hold",
-            },
-        )
-
-    act.__name__ = name
-    return act
-
-
-@admin.register(Recipient)
-class RecipientAdmin(_ReadOnly):
-    """One row a copy: where it stands and what the server last said."""
-
-    list_display = (
-        "address",
-        "state",
-        "mode",
-        "owner",
-        "attempts_made",
-        "next_attempt_at",
-        "reply",
-        "queued_at",
-    )
-    list_filter = ("state", "mode", "reason", "transport")
-    search_fields = ("address", "domain", "message__mail_from", "message__message_id")
-    search_help_text = "Recipient, domain, sender, or Message-ID"
-    list_select_related = ("message", "owner")
-    list_per_page = 50
-    show_full_result_count = False
-    inlines = (_HistoryInline,)
-    actions = tuple(_action(name, verb) for name, verb in _VERBS.items())
-
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Acting on the queue needs the right to change it."""
-        return request.user.has_perm("delivery.change_recipient")
-
-    @admin.display(ordering="message__queued_at")
-    def queued_at(self, copy: Recipient) -> object:
-        """When it was handed over."""
-        return copy.message.queued_at
-
-    @admin.display(description="last reply")
-    def reply(self, copy: Recipient) -> str:
-        """The first line of it."""
-        return copy.last_reply.partition("\n")[0][:100]
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep what is not older."""
+        hours = self.hours.get(self.value() or "")
+        if hours is None:
+            return queryset
+        field = self.fields[queryset.model]
+        return queryset.filter(**{f"{field}__gte": timezone.now() - timedelta(hours=hours)})
 
 
 class _CopiesInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -153,23 +67,36 @@ class _CopiesInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(OutboundMessage)
-class OutboundMessageAdmin(_ReadOnly):
+class OutboundMessageAdmin(ReadOnlyAdmin):
     """A message with its copies; no subject, no content."""
 
     list_display = ("uuid", "owner", "mail_from", "size_bytes", "queued_at", "expires_at")
     search_fields = ("uuid", "mail_from", "message_id", "owner__username")
+    search_help_text = "Part of an id, a sender, a Message-ID, or an account"
+    list_filter = (RecentFilter,)
     list_select_related = ("owner",)
-    date_hierarchy = "queued_at"
+    paginator = BoundedPaginator
     exclude = ("subject", "sender_policy")
     inlines = (_CopiesInline,)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """What nobody looks at here stays where it is."""
+        return super().get_queryset(request).defer("subject", "sender_policy")
+
+
+_TONES = {
+    AttemptOutcome.DELIVERED: "yes",
+    AttemptOutcome.DEFERRED: "warn",
+    AttemptOutcome.FAILED: "bad",
+}
+
 
 @admin.register(Attempt)
-class AttemptAdmin(_ReadOnly):
-    """The ledger."""
+class AttemptAdmin(ReadOnlyAdmin):
+    """The ledger: one row a session, newest first."""
 
     list_display = (
-        "at",
+        "time",
         "domain",
         "mx",
         "starttls",
@@ -177,26 +104,51 @@ class AttemptAdmin(_ReadOnly):
         "proofs",
         "requiretls_used",
         "reason",
-        "outcome",
+        "ended",
+        "said",
     )
-    list_filter = ("outcome", "source", "starttls", "reason", "dnssec", "mta_sts_mode")
+    list_filter = (
+        RecentFilter,
+        "outcome",
+        "source",
+        "starttls",
+        "reason",
+        "dnssec",
+        "mta_sts_mode",
+    )
     search_fields = ("domain", "mx", "address", "reply")
-    list_per_page = 50
-    show_full_result_count = False
-    date_hierarchy = "at"
+    search_help_text = "Part of a domain, a host, an address, or a reply"
+    paginator = BoundedPaginator
+    raw_id_fields = ("message", "owner")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Transcripts stay out of the list."""
-        return super().get_queryset(request).defer("transcript", "detail")
+        return super().get_queryset(request).defer("transcript", "detail", "certificate")
+
+    @admin.display(description="at", ordering="at")
+    def time(self, attempt: Attempt) -> SafeString | str:
+        """When it began."""
+        return moment(attempt.at)
 
     @admin.display(description="verified by")
     def proofs(self, attempt: Attempt) -> str:
         """What proved the server."""
         return ", ".join(attempt.verified_by) or "–"
 
+    @admin.display(description="outcome", ordering="outcome")
+    def ended(self, attempt: Attempt) -> SafeString:
+        """How it ended."""
+        tone = _TONES.get(AttemptOutcome(attempt.outcome), "")
+        return tag(attempt.outcome.capitalize(), tone)
+
+    @admin.display(description="reply")
+    def said(self, attempt: Attempt) -> str:
+        """The first line of what the server said."""
+        return first_line(attempt.reply) or "–"
+
 
 @admin.register(DomainEvidence)
-class DomainEvidenceAdmin(_ReadOnly):
+class DomainEvidenceAdmin(ReadOnlyAdmin):
     """What each account's attempts say about a domain."""
 
     list_display = (
@@ -215,7 +167,7 @@ class DomainEvidenceAdmin(_ReadOnly):
 
 
 @admin.register(DomainLookup)
-class DomainLookupAdmin(_ReadOnly):
+class DomainLookupAdmin(ReadOnlyAdmin):
     """The latest look-up of each domain."""
 
     list_display = ("domain", "looked_up_at", "expires_at")
@@ -223,7 +175,7 @@ class DomainLookupAdmin(_ReadOnly):
 
 
 @admin.register(StsPolicy)
-class StsPolicyAdmin(_ReadOnly):
+class StsPolicyAdmin(ReadOnlyAdmin):
     """The MTA-STS policies that are held."""
 
     list_display = ("domain", "mode", "policy_id", "fetched_at", "expires_at", "reason")
@@ -232,7 +184,7 @@ class StsPolicyAdmin(_ReadOnly):
 
 
 @admin.register(PublishedPolicy)
-class PublishedPolicyAdmin(_ReadOnly):
+class PublishedPolicyAdmin(ReadOnlyAdmin):
     """What domains published, from the first to the last time it was seen."""
 
     list_display = ("domain", "kind", "host", "mode", "first_seen_at", "last_seen_at", "gone_at")

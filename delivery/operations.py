@@ -1,172 +1,233 @@
-"""What operators do to many copies at once: pick by filters, then act. Commands and admin call it.
+"""What operators do to many copies at once: commands and the admin call it, and it leaves a trace.
 
-Filters are ANDed. No filter at all picks nothing unless `everything` says so, because a
-slip at a shell must not touch the whole queue.
+Rule: what is being sent right now is left alone. Rows that a worker is taking in this moment are
+passed over, so a count that was given is exact. Each change is one transaction, log entry included.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Case, Count, F, Q, Value, When
 
-from delivery import services, tasks
-from delivery.models import DUE_STATES, Recipient, State
-from delivery.policy.modes import Mode
+from delivery import audit, orders, services, tasks
+from delivery.models import Recipient, State
+from delivery.orders import Order
+from delivery.picking import Chosen
 from delivery.policy.promise import IfWorse
-from mailweb.lib.errors import UserError
 from mailweb.lib.queue import enqueue
 
-
-class NoFilterError(UserError):
-    """Nothing was picked: name at least one filter, or say --all."""
+AT_A_TIME = 2000
+DOMAINS_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
-    """Which copies; every condition that is given must hold."""
+class Preview:
+    """What an order would touch, by state and by domain (the largest first), and what it leaves."""
 
-    ids: tuple[int, ...] = ()
-    account: str = ""
-    from_domain: str = ""
-    to: str = ""
-    to_domain: str = ""
-    state: str = ""
-    mode: str = ""
-    transport: str = ""
-    older_than: timedelta | None = None
-    attempts_ge: int | None = None
-    limit: int | None = None
-    everything: bool = False
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing narrows the choice."""
-        narrowing = (one.name for one in fields(self) if one.name not in ("limit", "everything"))
-        return all(getattr(self, name) in ((), "", None) for name in narrowing)
+    count: int
+    by_state: tuple[tuple[str, int], ...] = ()
+    by_domain: tuple[tuple[str, int], ...] = ()
+    other_domains: int = 0
+    left_alone: tuple[str, ...] = ()
 
 
-def picked(filters: Filters, *, now: datetime, states: tuple[State, ...]) -> QuerySet[Recipient]:
-    """Return the copies that `filters` pick among those in `states`, the longest due first."""
-    rows = Recipient.objects.filter(_condition(filters, now), state__in=states)
-    rows = rows.order_by(F("next_attempt_at").asc(nulls_last=True), "id")
-    return rows[: filters.limit] if filters.limit is not None else rows
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What an order touched, and what it left alone, in sentences."""
+
+    ids: list[int] = field(default_factory=list)
+    left_alone: tuple[str, ...] = ()
 
 
-def _condition(filters: Filters, now: datetime) -> Q:
-    exact: dict[str, Any] = {
-        "pk__in": filters.ids,
-        "message__owner__username": filters.account,
-        "address__iexact": filters.to,
-        "domain": filters.to_domain.lower(),
-        "state": filters.state,
-        "mode": filters.mode,
-        "transport": filters.transport,
-    }
-    condition = Q(**{name: value for name, value in exact.items() if value})
-    if filters.from_domain:
-        condition &= Q(message__mail_from__iendswith=f"@{filters.from_domain}")
-    if filters.older_than is not None:
-        condition &= Q(message__queued_at__lt=now - filters.older_than)
-    if filters.attempts_ge is not None:
-        condition &= Q(attempts_made__gte=filters.attempts_ge)
-    return condition
+def preview(order: Order, chosen: Chosen, *, now: datetime, is_asked: bool = True) -> Preview:
+    """Return what `order` would do to the chosen copies; nothing is changed.
 
-
-WAITING_STATES = (*DUE_STATES, State.HELD)
-
-_ACTIONS: dict[str, tuple[tuple[State, ...], dict[str, Any]]] = {
-    "kick": (DUE_STATES, {"state": State.QUEUED}),
-    "hold": (DUE_STATES, {"state": State.HELD, "next_attempt_at": None}),
-    # Who releases does not speak for the sender: the verdict is worked out again.
-    "release": (
-        (State.HELD,),
-        {
-            "state": State.QUEUED,
-            "hold_reason": "",
-            "if_worse": IfWorse.HOLD,
-            "asks_sender": False,
-        },
-    ),
-    "fail": (
-        WAITING_STATES,
-        {
-            "state": State.FAILED,
-            "next_attempt_at": None,
-            "code": 554,
-            "enhanced": "5.7.0",
-            "last_reply": "554 5.7.0 The operator of this server stopped this copy.",
-            "explanation": "The operator of this server stopped this copy.",
-            "notice_due": True,
-        },
-    ),
-    "drop": (WAITING_STATES, {"state": State.CANCELLED, "next_attempt_at": None}),
-}
-ACTIONS = tuple(_ACTIONS)
-
-
-def act(action: str, filters: Filters, *, now: datetime, reason: str = "") -> list[int]:
-    """Do one of `ACTIONS` to the picked copies; return their ids. What is being sent is left alone.
+    Without `is_asked`, what the verb needs may still be missing.
 
     Raises:
-        NoFilterError: nothing narrows the choice, and `everything` is not set.
+        BadOrderError: it can't be done at all.
     """
-    states, changes = _ACTIONS[action]
-    changes = dict(changes)
-    if action in ("kick", "release"):
-        changes["next_attempt_at"] = now
-    if action in ("fail", "drop"):
-        changes["settled_at"] = now
-    if action == "hold":
-        changes["held_at"] = now
-        changes["hold_reason"] = reason or "The operator of this server holds it."
-    return _apply(filters, states, changes, now=now)
+    if is_asked:
+        orders.check(order, now=now)
+    rows = Recipient.objects.filter(pk__in=_touchable(order, chosen).values("pk")).order_by()
+    states = rows.values("state").annotate(depth=Count("id")).order_by("state")
+    by_state = tuple((row["state"], row["depth"]) for row in states)
+    domains = rows.values("domain").annotate(depth=Count("id")).order_by("-depth", "domain")
+    by_domain = [(row["domain"], row["depth"]) for row in domains]
+    return Preview(
+        count=sum(depth for _, depth in by_state),
+        by_state=by_state,
+        by_domain=tuple(by_domain[:DOMAINS_SHOWN]),
+        other_domains=max(0, len(by_domain) - DOMAINS_SHOWN),
+        left_alone=_left_alone(order, chosen),
+    )
 
 
-def set_mode(mode: Mode, filters: Filters, *, now: datetime) -> list[int]:
-    """Change how the picked copies are sent from their next attempt on."""
-    return _apply(filters, WAITING_STATES, {"mode": mode}, now=now)
+def ids_of(order: Order, chosen: Chosen) -> list[int]:
+    """Return the ids of the copies that `order` would touch."""
+    return list(_touchable(order, chosen).values_list("pk", flat=True))
 
 
-def schedule(at: datetime, filters: Filters, *, now: datetime) -> list[int]:
-    """Give the picked copies another time to leave."""
-    return _apply(filters, DUE_STATES, {"next_attempt_at": at}, now=now)
+def carry_out(order: Order, chosen: Chosen, *, by: audit.Actor, now: datetime) -> Done:
+    """Do it to the chosen copies that allow it, and write down who did.
 
-
-def preview(action: str, filters: Filters, *, now: datetime) -> list[int]:
-    """Return the ids that `act` would touch."""
-    _check(filters)
-    states = _ACTIONS[action][0] if action in _ACTIONS else WAITING_STATES
-    return list(picked(filters, now=now, states=states).values_list("pk", flat=True))
-
-
-def _check(filters: Filters) -> None:
-    if filters.is_empty and not filters.everything:
-        raise NoFilterError
-
-
-def _apply(
-    filters: Filters, states: tuple[State, ...], changes: dict[str, Any], *, now: datetime
-) -> list[int]:
-    _check(filters)
+    Raises:
+        BadOrderError: it can't be done at all.
+    """
+    orders.check(order, now=now)
     with transaction.atomic():
-        ids = list(picked(filters, now=now, states=states).values_list("pk", flat=True))
-        touched = Recipient.objects.filter(pk__in=ids, state__in=states)
-        messages = set(touched.values_list("message_id", flat=True))
-        touched.update(**changes)
-        _tell(messages, changes.get("state"))
-    return ids
+        locked = _touchable(order, chosen).select_for_update(skip_locked=True, of=("self",))
+        ids = list(locked.values_list("pk", flat=True))
+        for batch in _batches(ids):
+            _change(order, batch, now)
+        if ids:
+            audit.write(_entry(order, chosen, ids, by, now))
+        left = _left_alone(order, chosen)
+    return Done(ids=ids, left_alone=left)
 
 
-def _tell(messages: set[int], state: State | None) -> None:
-    """Refresh open pages, start what may leave, have senders told, drop bytes nobody needs."""
+def _touchable(order: Order, chosen: Chosen) -> Any:
+    return chosen.among(order.verb.states, _condition(order))
+
+
+def _condition(order: Order) -> Q:
+    """A time after a message's last hour would be no time at all: such copies stay as they are."""
+    return Q(message__expires_at__gt=order.at) if order.at is not None else Q()
+
+
+def _left_alone(order: Order, chosen: Chosen) -> tuple[str, ...]:
+    sending = chosen.rows.filter(state=State.SENDING).count()
+    late = 0
+    if order.at is not None:
+        late = chosen.rows.filter(~_condition(order), state__in=order.verb.states).count()
+    said = [
+        (sending, "being sent right now"),
+        (late, "given up before that time"),
+    ]
+    return tuple(f"{_copies(number)} {words}" for number, words in said if number)
+
+
+def _copies(number: int) -> str:
+    return "1 copy is" if number == 1 else f"{number} copies are"
+
+
+def _batches(ids: list[int]) -> Iterator[list[int]]:
+    rest = iter(ids)
+    while batch := list(islice(rest, AT_A_TIME)):
+        yield batch
+
+
+def _change(order: Order, ids: list[int], now: datetime) -> None:
+    """Change a batch; refresh open pages, start what may leave, have senders told."""
+    rows = Recipient.objects.filter(pk__in=ids)
+    rows.update(**_columns(order, now))
+    messages = set(rows.values_list("message_id", flat=True))
     services.tell_owners(messages)
-    if state is State.QUEUED:
+    if order.verb.name == "release":
+        leaving = rows.filter(state=State.QUEUED).values_list("message_id", flat=True)
+        services.start_lifetimes(set(leaving), at=now)
+    if order.verb.name in ("kick", "release"):
         enqueue(tasks.drain)
-    if state is State.FAILED:
+    if order.verb.name == "fail":
         enqueue(tasks.notify)
-    if state is State.CANCELLED:
+    if order.verb.name == "drop":
         services.forget_content(messages)
+
+
+def _columns(order: Order, now: datetime) -> dict[str, Any]:
+    """Return the new columns of every copy that is touched."""
+    make = {
+        "kick": _kicked,
+        "hold": _held,
+        "release": _released,
+        "fail": _failed,
+        "drop": _dropped,
+        "mode": lambda order, _: {"mode": order.mode},
+        "transport": lambda order, _: {"transport": order.transport},
+        "schedule": _scheduled,
+    }
+    return make[order.verb.name](order, now)
+
+
+def _kicked(_: Order, now: datetime) -> dict[str, Any]:
+    return {"state": State.QUEUED, "next_attempt_at": now}
+
+
+def _held(order: Order, now: datetime) -> dict[str, Any]:
+    """Keep the time, so that mail that was to leave later does not leave early when released."""
+    return {
+        "state": State.HELD,
+        "held_at": now,
+        "hold_reason": order.reason or "The operator of this server holds it.",
+    }
+
+
+def _released(_: Order, now: datetime) -> dict[str, Any]:
+    """Who releases does not speak for the sender: the verdict is worked out again."""
+    is_early = When(next_attempt_at__gt=now, attempts_made=0, then=Value(State.SCHEDULED.value))
+    keeps = When(next_attempt_at__gt=now, attempts_made=0, then=F("next_attempt_at"))
+    return {
+        "state": Case(is_early, default=Value(State.QUEUED.value)),
+        "next_attempt_at": Case(keeps, default=Value(now)),
+        "hold_reason": "",
+        "if_worse": IfWorse.HOLD,
+        "asks_sender": False,
+    }
+
+
+def _failed(order: Order, now: datetime) -> dict[str, Any]:
+    sentence = "The operator of this server stopped this copy"
+    sentence += f": {order.reason.rstrip('.')}." if order.reason else "."
+    return {
+        "state": State.FAILED,
+        "next_attempt_at": None,
+        "settled_at": now,
+        "hold_reason": "",
+        "code": 554,
+        "enhanced": "5.7.0",
+        "last_reply": f"554 5.7.0 {sentence}",
+        "explanation": sentence,
+        "notice_due": True,
+    }
+
+
+def _dropped(_: Order, now: datetime) -> dict[str, Any]:
+    return {
+        "state": State.CANCELLED,
+        "next_attempt_at": None,
+        "settled_at": now,
+        "hold_reason": "",
+    }
+
+
+def _scheduled(order: Order, now: datetime) -> dict[str, Any]:
+    """A copy that was due becomes one that waits, so that pages tell it so."""
+    if order.at is None or order.at <= now + timedelta(seconds=1):
+        return {"next_attempt_at": order.at or now}
+    untried = When(state=State.QUEUED, attempts_made=0, then=Value(State.SCHEDULED.value))
+    tried = When(state=State.QUEUED, then=Value(State.WAITING.value))
+    return {
+        "next_attempt_at": order.at,
+        "state": Case(untried, tried, default=F("state")),
+    }
+
+
+def _entry(
+    order: Order, chosen: Chosen, ids: list[int], by: audit.Actor, now: datetime
+) -> audit.Entry:
+    detail = {"filters": chosen.filters, "ids": ids[: audit.IDS_KEPT], **order.values}
+    return audit.Entry(
+        action=f"queue {order.verb.name}",
+        actor=by,
+        at=now,
+        target=f"{order.told} – {chosen.words}" if order.told else chosen.words,
+        touched=len(ids),
+        reason=order.reason,
+        detail=detail,
+    )

@@ -36,7 +36,9 @@ from delivery.selectors.published import (
     weakened_domains,
 )
 from delivery.selectors.queue import (
+    Story,
     copy_document,
+    copy_story,
     queue_document,
     queue_stats,
     with_messages,
@@ -63,10 +65,12 @@ __all__ = [
     "Outlook",
     "Receipt",
     "ReceiptPart",
+    "Story",
     "WayOut",
     "attempt_document",
     "attempts",
     "copy_document",
+    "copy_story",
     "domain_attempts",
     "domain_views",
     "domains_of",

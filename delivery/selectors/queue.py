@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Min, QuerySet
 
 from delivery.models import OPEN_STATES, Recipient, RecipientAttempt
+from delivery.policy.why import key_of, words_for
 from delivery.selectors.receipts import attempt_document
+
+ATTEMPTS_SHOWN = 100
 
 
 def queue_document(copy: Recipient) -> dict[str, Any]:
@@ -59,6 +63,39 @@ def copy_document(copy: Recipient) -> dict[str, Any]:
         "explanation": copy.explanation or None,
         "history": history,
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """One copy as operators read it: where it stands, and every attempt that decided about it."""
+
+    copy: Recipient
+    attempts: tuple[RecipientAttempt, ...]
+    """Newest first, each with its `attempt`, whose transcript is loaded when it is read."""
+
+    why: str
+    others: int
+    """How many more copies the message has."""
+
+
+def copy_story(pk: int) -> Story | None:
+    """Return one copy with its timeline, or None if there is no such copy: three queries."""
+    copy = with_messages(Recipient.objects.filter(pk=pk)).first()
+    if copy is None:
+        return None
+    links = (
+        RecipientAttempt.objects.filter(recipient=copy)
+        .select_related("attempt")
+        .defer("attempt__transcript")
+        .order_by("-attempt__at", "-attempt_id")
+    )
+    key = key_of(reason=copy.reason, enhanced=copy.enhanced, code=copy.code)
+    return Story(
+        copy=copy,
+        attempts=tuple(links[:ATTEMPTS_SHOWN]),
+        why=words_for(key),
+        others=Recipient.objects.filter(message=copy.message_id).exclude(pk=pk).count(),
+    )
 
 
 def queue_stats(*, now: datetime) -> dict[str, Any]:

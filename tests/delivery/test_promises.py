@@ -8,10 +8,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from delivery import dispatch, operations, releasing, services
+from delivery import audit, dispatch, operations, releasing, services
 from delivery.config import DeliveryConfig
 from delivery.models import Attempt, OutboundMessage, State
-from delivery.operations import Filters
+from delivery.orders import VERBS, Order
+from delivery.picking import Filters, chosen
 from delivery.policy.modes import Mode, SenderPolicy
 from delivery.policy.promise import IfWorse
 from delivery.policy.verdict import Way
@@ -22,6 +23,12 @@ pytestmark = pytest.mark.django_db
 
 DAY = timedelta(days=1)
 WHY = "When you sent this, it was to go over verified TLS. Now nothing tells how it would go."
+
+
+def order(verb, key, now, reason=""):
+    copies = chosen(Filters(ids=(key,)), now=now)
+    wanted = Order(verb=VERBS[verb], reason=reason)
+    operations.carry_out(wanted, copies, by=audit.shell(), now=now)
 
 
 @pytest.fixture
@@ -80,7 +87,7 @@ def test_a_copy_that_others_hold_is_never_taken_for_one_that_asks_its_sender(ali
     message = held(alice, clock, work)
     copy = message.recipients.get()
     assert releasing.send_all_the_same(message=message, now=clock.now()) == 1
-    operations.act("hold", Filters(ids=(copy.pk,)), now=clock.now(), reason="Audit")
+    order("hold", copy.pk, clock.now(), reason="Audit")
     assert releasing.send_all_the_same(message=message, now=clock.now()) == 0
     copy.refresh_from_db()
     assert (copy.state, copy.hold_reason, copy.held_at) == (State.HELD, "Audit", clock.now())
@@ -145,7 +152,7 @@ def test_another_mode_is_a_word_of_the_sender_too(alice, clock, work):
 def test_an_operator_who_releases_does_not_speak_for_the_sender(alice, clock, work):
     message = held(alice, clock, work)
     key = message.recipients.get().pk
-    operations.act("release", Filters(ids=(key,)), now=clock.now())
+    order("release", key, clock.now())
     assert work().held == 1
     assert message.recipients.get().asks_sender
 
@@ -153,7 +160,7 @@ def test_an_operator_who_releases_does_not_speak_for_the_sender(alice, clock, wo
 def test_what_an_operator_held_is_judged_again_when_it_is_released(alice, clock, work):
     message = scheduled(alice, clock, "friend@starttls.test", release_at=None)
     key = message.recipients.get().pk
-    operations.act("hold", Filters(ids=(key,)), now=clock.now(), reason="Audit")
+    order("hold", key, clock.now(), reason="Audit")
     services.release(message=message, now=clock.now())
     assert work().held == 1
 

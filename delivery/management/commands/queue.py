@@ -13,12 +13,13 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from delivery import dispatch, maintenance, operations, selectors
+from delivery import audit, dispatch, maintenance, operations, selectors
 from delivery.agent.clock import SystemClock
 from delivery.config import DeliveryConfig
 from delivery.drain import DrainReport
 from delivery.models import OPEN_STATES, Recipient, State
-from delivery.operations import ACTIONS, Filters
+from delivery.orders import VERBS, Order
+from delivery.picking import Chosen, Filters, chosen
 from delivery.policy.modes import Mode
 from mailweb.lib import memory
 from mailweb.lib.console import columns, duration
@@ -46,15 +47,10 @@ class Command(BaseCommand):
         run = verbs.add_parser("run", help="drain due mail here, without Celery")
         run.add_argument("--once", action="store_true", help="return when nothing is due")
         verbs.add_parser("stats", help="depth and age by state, domain and reason")
-        for action in ACTIONS:
-            _add_changing(verbs.add_parser(action, help=f"{action} the picked copies"))
-        verbs.choices["hold"].add_argument("--reason", default="", help="told to the sender")
-        mode = verbs.add_parser("mode", help="send the picked copies differently from now on")
-        mode.add_argument("tls", choices=[one.value for one in Mode])
-        _add_changing(mode)
-        schedule = verbs.add_parser("schedule", help="give the picked copies another time")
-        schedule.add_argument("at", type=_moment, help="ISO 8601, or +15m, +3h, +2d from now")
-        _add_changing(schedule)
+        for name, one in VERBS.items():
+            changing = verbs.add_parser(name, help=one.label.lower(), description=one.meaning)
+            _add_value(changing, name)
+            _add_changing(changing)
         for verb in verbs.choices.values():
             verb.add_argument("--json", action="store_true", help="print one JSON document")
 
@@ -68,7 +64,7 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(document) if options["json"] else "\n".join(lines))
 
     def _list(self, options: dict[str, Any]) -> tuple[object, list[str]]:
-        rows = operations.picked(_filters(options), now=timezone.now(), states=_listed(options))
+        rows = chosen(_filters(options), now=timezone.now()).among(_listed(options))
         documents = [selectors.queue_document(row) for row in selectors.with_messages(rows)]
         return documents, _table(documents)
 
@@ -124,12 +120,32 @@ def _add_filters(parser: CommandParser) -> None:
     parser.add_argument("--state", default="", choices=[one.value for one in State])
     parser.add_argument("--mode", default="", choices=[one.value for one in Mode])
     parser.add_argument("--older-than", type=duration, help="such as 15m, 3h, 2d")
-    parser.add_argument("--attempts-ge", type=int)
-    parser.add_argument("--limit", type=int)
+    parser.add_argument("--attempts-ge", type=_number)
+    parser.add_argument("--limit", type=_number, help="at most so many, the longest due first")
+
+
+def _number(text: str) -> int:
+    """Read a whole number that is not below nothing."""
+    if not text.isdecimal():
+        raise ValueError(f"{text!r} is not a whole number")
+    return int(text[:9])
+
+
+def _add_value(parser: CommandParser, verb: str) -> None:
+    """Describe what some verbs must be told."""
+    if verb == "mode":
+        parser.add_argument("tls", choices=[one.value for one in Mode])
+    if verb == "transport":
+        parser.add_argument("name", help="a transport; `routes` lets the routes decide again")
+    if verb == "schedule":
+        parser.add_argument("at", type=_moment, help="ISO 8601, or now, or +15m, +3h, +2d")
 
 
 def _add_changing(parser: CommandParser) -> None:
     _add_filters(parser)
+    parser.add_argument(
+        "--reason", default="", help="for the log; of hold and fail, the sender reads it, too"
+    )
     parser.add_argument("--all", action="store_true", help="needed when no filter is given")
     parser.add_argument("--dry-run", action="store_true", help="only print what would be touched")
 
@@ -157,18 +173,54 @@ def _listed(options: dict[str, Any]) -> tuple[State, ...]:
 
 
 def _change(verb: str, options: dict[str, Any]) -> tuple[object, list[str]]:
-    filters, now = _filters(options), timezone.now()
+    """Carry out a verb, or say what it would do."""
+    now = timezone.now()
+    picked = chosen(_filters(options), now=now)
+    order = Order(
+        verb=VERBS[verb],
+        reason=options["reason"],
+        mode=Mode(options["tls"]) if "tls" in options else None,
+        transport=_transport(options.get("name")),
+        at=options.get("at"),
+    )
     if options["dry_run"]:
-        ids = operations.preview(verb, filters, now=now)
-    elif verb == "mode":
-        ids = operations.set_mode(Mode(options["tls"]), filters, now=now)
-    elif verb == "schedule":
-        ids = operations.schedule(options["at"], filters, now=now)
-    else:
-        ids = operations.act(verb, filters, now=now, reason=options.get("reason", ""))
-    would = "would be " if options["dry_run"] else ""
-    document = {"action": verb, "dry_run": options["dry_run"], "count": len(ids), "ids": ids}
-    return document, [f"{verb}: {len(ids)} copies {would}touched."]
+        return _would(order, picked, now)
+    done = operations.carry_out(order, picked, by=audit.shell(), now=now)
+    document = {"action": verb, "dry_run": False, "count": len(done.ids), "ids": done.ids}
+    lines = [f"{verb}: {_copies(len(done.ids))} touched.", *map(_left, done.left_alone)]
+    return {**document, "left_alone": list(done.left_alone)}, lines
+
+
+def _would(order: Order, picked: Chosen, now: datetime) -> tuple[object, list[str]]:
+    found = operations.preview(order, picked, now=now)
+    document = {
+        "action": order.verb.name,
+        "dry_run": True,
+        "count": found.count,
+        "ids": operations.ids_of(order, picked),
+        "by_state": dict(found.by_state),
+        "by_domain": dict(found.by_domain),
+        "left_alone": list(found.left_alone),
+    }
+    lines = [f"{order.verb.name}: {_copies(found.count)} would be touched."]
+    lines += columns((f"  {state}", depth) for state, depth in found.by_state)
+    lines += columns((f"  {domain}", depth) for domain, depth in found.by_domain)
+    if found.other_domains:
+        lines.append(f"  and {found.other_domains} more domains")
+    return document, [*lines, *map(_left, found.left_alone)]
+
+
+def _copies(number: int) -> str:
+    return "1 copy" if number == 1 else f"{number} copies"
+
+
+def _left(sentence: str) -> str:
+    return f"Left alone: {sentence}."
+
+
+def _transport(name: str | None) -> str | None:
+    """Return what a copy's column has: nothing for `routes`, which lets the routes decide."""
+    return "" if name == "routes" else name
 
 
 def _table(documents: list[dict[str, Any]]) -> list[str]:
@@ -196,6 +248,8 @@ def _table(documents: list[dict[str, Any]]) -> list[str]:
 
 def _moment(text: str) -> datetime:
     """Read a time, or a duration from now."""
+    if text == "now":
+        return timezone.now()
     if text.startswith("+"):
         return timezone.now() + duration(text[1:])
     found = parse_datetime(text)
