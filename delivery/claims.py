@@ -37,6 +37,9 @@ logger = logging.getLogger(__name__)
 CLAIM_BYTES = 64 * 1024 * 1024
 """How much content one claim loads; a larger message comes alone."""
 
+MOST_RECLAIMED = 10_000
+"""How many abandoned copies one sweep puts back; the next one goes on."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
@@ -72,7 +75,7 @@ def claim(
         _take(Q(pk__in=keys), lease, lease_until)
         if not is_all:
             companions = Q(message__in=messages, domain__in=domains, next_attempt_at__lte=now)
-            _take(companions, lease, lease_until)
+            _take(Q(pk__in=_unlocked(companions)), lease, lease_until)
         copies = held_under(lease)
     contents = _contents(copies)
     signers = signing.signers_of(contents, at=now)
@@ -125,6 +128,13 @@ def _take(which: Q, lease: UUID, lease_until: datetime) -> None:
     )
 
 
+def _unlocked(which: Q) -> list[int]:
+    """Lock the copies meant that nobody else holds; waiting for one could wait in a circle."""
+    rows = Recipient.objects.filter(which, state__in=DUE_STATES)
+    free = rows.select_for_update(skip_locked=True, of=("self",)).order_by("pk")
+    return list(free.values_list("pk", flat=True))
+
+
 def _contents(copies: Iterable[Copy]) -> dict[int, bytes]:
     rows = Content.objects.filter(message__in={one.message_id for one in copies})
     return {pk: bytes(data) for pk, data in rows.values_list("message_id", "data")}
@@ -148,7 +158,12 @@ def reclaim_abandoned(*, now: datetime) -> int:
     A copy whose worker died between the server's last answer and our note of it is sent
     again: at least once, never not at all.
     """
-    return _requeue(Q(state=State.SENDING, lease_until__lt=now), now)
+    with transaction.atomic():
+        abandoned = Recipient.objects.abandoned(now).order_by("pk")
+        # Who renews or settles a copy right now has not abandoned it.
+        free = abandoned.select_for_update(skip_locked=True)
+        keys = list(free.values_list("pk", flat=True)[:MOST_RECLAIMED])
+        return _requeue(Q(pk__in=keys, state=State.SENDING, lease_until__lt=now), now)
 
 
 def _requeue(which: Q, now: datetime) -> int:

@@ -14,6 +14,7 @@ from delivery.agent.clock import Clock
 from delivery.agent.health import Health
 from delivery.config import DeliveryConfig
 from delivery.drain import Drain, DrainReport
+from delivery.fleet import Fleet
 
 
 class _OnlyOne:
@@ -22,6 +23,7 @@ class _OnlyOne:
     def __init__(self) -> None:
         self.health = Health()
         self.answers = AnswerCache()
+        self.fleet = Fleet()
         self._lock = threading.Lock()
         self._current: Drain | None = None
         self._poked = False
@@ -64,7 +66,14 @@ def drain(*, config: DeliveryConfig, clock: Clock, once: bool = False) -> DrainR
     """Work the queue off until nothing is due; None if this process is already at it."""
     health, answers = _only_one.health, _only_one.answers
     return _only_one.run(
-        Drain(config=config, clock=clock, once=once, health=health, answers=answers)
+        Drain(
+            config=config,
+            clock=clock,
+            once=once,
+            health=health,
+            answers=answers,
+            fleet=_only_one.fleet,
+        )
     )
 
 

@@ -35,6 +35,7 @@ from delivery.agent.health import Health
 from delivery.agent.job import AttemptReport, Job, RecipientResult
 from delivery.config import DeliveryConfig
 from delivery.copies import Copy
+from delivery.fleet import BEAT_SECONDS, Fleet
 from delivery.models import Recipient
 from delivery.policies import DatabasePolicyStore
 from delivery.policy.outcome import Outcome, Result, Scope
@@ -87,6 +88,9 @@ class Drain:
     answers: AnswerCache = field(default_factory=AnswerCache)
     """What earlier drains of the process learned about hosts; this one adds to it."""
 
+    fleet: Fleet = field(default_factory=Fleet)
+    """The other workers, as this process sees them."""
+
     report: DrainReport = field(default_factory=DrainReport)
     _shares: Shares = field(init=False)
     _leases: Counter[uuid.UUID] = field(default_factory=Counter)
@@ -107,6 +111,8 @@ class Drain:
     async def run(self) -> DrainReport:
         """Work the queue off; return what was done."""
         self._loop, self._news = asyncio.get_running_loop(), asyncio.Event()
+        self.fleet.health = self.health
+        self.fleet.most_per_host = self.config.agent.concurrency_per_host
         self._shares = Shares(most=max(self.config.batch, 4 * self.config.agent.concurrency))
         policies = DatabasePolicyStore()
         async with Agent(
@@ -115,12 +121,17 @@ class Drain:
             clock=self.clock,
             health=self.health,
             answers=self.answers,
+            neighbours=self.fleet,
         ) as agent:
-            heart = asyncio.create_task(self._keep_leases())
+            await self._meet(agent)
+            rhythm = (
+                asyncio.create_task(self._keep_leases()),
+                asyncio.create_task(self._keep_company(agent)),
+            )
             try:
                 await self._work(agent)
             finally:
-                await self._stop(heart)
+                await self._stop(rhythm)
         return self.report
 
     def poke(self) -> None:
@@ -298,15 +309,37 @@ class Drain:
                 until = self.clock.now() + self.config.lease_for
                 await _in_database(partial(claims.renew, leases=leases, lease_until=until))
 
-    async def _stop(self, heart: asyncio.Task[None]) -> None:
+    async def _keep_company(self, agent: Agent) -> None:
+        """Tell the other workers that this one lives, and hear from them."""
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            await self._meet(agent)
+
+    async def _meet(self, agent: Agent) -> None:
+        said = self.fleet.changes()
+        news = await _in_database(partial(self.fleet.exchange, said, self.clock))
+        if news is not None:
+            self.fleet.apply(said, news)
+            agent.adjust()
+
+    async def _stop(self, rhythm: Iterable[asyncio.Task[None]]) -> None:
         """End what still runs, keep what is finished, and give the rest back."""
-        for task in (heart, *self._tasks):
+        ending = (*rhythm, *self._tasks)
+        for task in ending:
             task.cancel()
-        await asyncio.gather(heart, *self._tasks, return_exceptions=True)
+        await asyncio.gather(*ending, return_exceptions=True)
         await self._flush()
         leases = list(self._leases)
         if leases:
             await _in_database(lambda: claims.give_back(leases=leases, now=self.clock.now()))
+        await self._part()
+
+    async def _part(self) -> None:
+        """Tell the others what they have not heard yet, and that this worker is not at work."""
+        said = self.fleet.changes()
+        if said:
+            await _in_database(partial(self.fleet.exchange, said, self.clock))
+        await _in_database(self.fleet.leave)
 
 
 _BROKEN = Outcome(

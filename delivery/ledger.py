@@ -188,8 +188,10 @@ def expire(*, now: datetime) -> int:
             message__expires_at__lt=now,
             next_attempt_at__lt=now - LAST_TRY_WITHIN,
         )
+        # Whoever claims a copy right now gives it its last try.
+        free = overdue.order_by("pk").select_for_update(skip_locked=True, of=("self",))
         failed = Recipient.objects.filter(
-            pk__in=list(overdue.values_list("pk", flat=True)[:1000])
+            pk__in=list(free.values_list("pk", flat=True)[:1000]), state__in=DUE_STATES
         ).update(
             state=State.FAILED,
             settled_at=now,

@@ -32,9 +32,13 @@ UNUSED_AFTER = timedelta(days=180)
 SETTLES_AFTER = timedelta(days=1)
 
 
-def sweep(*, now: datetime) -> bool:
-    """Put abandoned copies back, fail overdue ones, send pending notices; True if mail is due."""
-    claims.reclaim_abandoned(now=now)
+def sweep(*, now: datetime, may_reclaim: bool = True) -> bool:
+    """Put abandoned copies back, fail overdue ones, send pending notices; True if mail is due.
+
+    Copies may not be put back while it is not sure what time it is.
+    """
+    if may_reclaim:
+        claims.reclaim_abandoned(now=now)
     ledger.expire(now=now)
     notify()
     return Recipient.objects.due(now).exists()

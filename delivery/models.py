@@ -16,6 +16,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from delivery.evidence_models import DomainEvidence as DomainEvidence
+from delivery.fleet_models import DestinationHealth as DestinationHealth
+from delivery.fleet_models import Duty as Duty
+from delivery.fleet_models import HealthState as HealthState
+from delivery.fleet_models import Worker as Worker
 from delivery.lookup_models import DomainLookup as DomainLookup
 from delivery.lookup_models import PublishedPolicy as PublishedPolicy
 from delivery.lookup_models import StsPolicy as StsPolicy

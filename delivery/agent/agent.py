@@ -18,6 +18,7 @@ from delivery.agent.dialer import Dialer
 from delivery.agent.health import Health
 from delivery.agent.job import AttemptReport, Job, ProbeReport
 from delivery.agent.lookup import Lookup, OnPart
+from delivery.agent.neighbours import Neighbours
 from delivery.agent.policy_fetch import PATIENCE_SECONDS, PolicyFinder, PolicyStore
 from delivery.agent.policy_host import PolicyHost
 from delivery.agent.pool import Pool
@@ -46,6 +47,7 @@ class Agent:
         rng: Random | None = None,
         health: Health | None = None,
         answers: AnswerCache | None = None,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self._clock = clock
         self._resolver: Resolver = resolver or DnsResolver(config, clock=clock, answers=answers)
@@ -63,7 +65,9 @@ class Agent:
             clock=clock,
             rng=rng or SystemRandom(),
         )
-        self._pool = Pool(config, dialer=Dialer(config), clock=clock, health=health)
+        self._pool = Pool(
+            config, dialer=Dialer(config), clock=clock, health=health, neighbours=neighbours
+        )
         self._facts: dict[str, DomainFacts] = {}
         self._looking: dict[str, asyncio.Task[DomainFacts]] = {}
 
@@ -98,6 +102,10 @@ class Agent:
             second_try.job_for_rest(report), fresh, pool=self._pool, clock=self._clock
         )
         return second_try.joined(report, again)
+
+    def adjust(self) -> None:
+        """Take note of other workers that came or went."""
+        self._pool.adjust()
 
     async def refresh_policy(self, domain: str) -> bool:
         """Fetch the MTA-STS policy held for `domain` anew; return whether one is still held."""

@@ -208,7 +208,7 @@ class _Delivery:
             session = await self._pool.connect(target, earlier)
         except ConnectError as error:
             self._note(target, None, started, _Ended(outcome=error.outcome))
-            self._pool.was_in_trouble(target, Trouble.SILENT)
+            self._pool.was_in_trouble(target, Trouble.SILENT, error.outcome.last_reply)
             return None
         with _aborted_on_the_way_out(session) as all_is_well:
             try:
@@ -284,7 +284,7 @@ class _Delivery:
         if trouble is None or any(one.result is Result.DELIVERED for one in told):
             self._pool.went_well(target)
         else:
-            self._pool.was_in_trouble(target, trouble)
+            self._pool.was_in_trouble(target, trouble, told[0].last_reply)
 
     # What is written down
 
@@ -300,7 +300,7 @@ class _Delivery:
         self._pool.retire(session)
         trouble = None if is_tls else outcomes.trouble_before_mail(error.outcome)
         if trouble is not None:
-            self._pool.was_in_trouble(session.target, trouble)
+            self._pool.was_in_trouble(session.target, trouble, error.outcome.last_reply)
         evidence = session.evidence
         return evidence.tls if is_tls and evidence else None
 

@@ -13,7 +13,7 @@ the last 10,000 hosts, and forgets all when it ends.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -51,6 +51,9 @@ class Breaker:
     trouble: Trouble = Trouble.SILENT
     until: datetime | None = None
     """Set while it is open; once this moment has come, one session may probe."""
+
+    told: str = ""
+    """Why the last session came to nothing."""
 
     is_probing: bool = False
 
@@ -91,6 +94,9 @@ class HostHealth:
     has_answered: bool = False
     """Whether a session was ever greeted, and none was in trouble since."""
 
+    changed: set[str] = field(default_factory=set)
+    """Addresses whose breaker was opened or closed, until somebody takes note."""
+
     _to_prove: int = 0
     _breakers: dict[str, Breaker] = field(default_factory=dict)
 
@@ -108,22 +114,42 @@ class HostHealth:
 
     def went_well(self, address: str) -> None:
         """Note a transaction that the host answered, with whatever reply."""
-        self._breakers.pop(address, None)
+        closed = self._breakers.pop(address, None)
+        if closed is not None and closed.until is not None:
+            self.changed.add(address)
         self.has_answered = True
         if self._to_prove:
             self._to_prove -= 1
         elif self.allowed < self.most:
             self.allowed += 1
 
-    def was_in_trouble(self, address: str, trouble: Trouble, now: datetime) -> None:
-        """Note a session that did not come about, or ended before its time."""
+    def was_in_trouble(self, address: str, trouble: Trouble, now: datetime, told: str = "") -> None:
+        """Note a session that did not come about, or ended before its time, and what was said."""
         self.has_answered = False
         self.allowed = max(1, self.allowed // 2)
         if address not in self._breakers and len(self._breakers) >= MOST_ADDRESSES:
             self._breakers.clear()
-        if self._breakers.setdefault(address, Breaker()).fail(trouble, now):
+        breaker = self._breakers.setdefault(address, Breaker())
+        breaker.told = told
+        if breaker.fail(trouble, now):
             self.allowed = 1
             self._to_prove = TO_PROVE
+            self.changed.add(address)
+
+    def adopt(self, address: str, breaker: Breaker) -> None:
+        """Believe another worker that an address is in trouble, unless it answers us."""
+        mine = self._breakers.get(address)
+        if self.has_answered:
+            return
+        if mine is not None and (mine.is_probing or mine.until == breaker.until):
+            return
+        self._breakers[address] = breaker
+        self.allowed = 1
+        self._to_prove = TO_PROVE
+
+    def release(self, address: str) -> None:
+        """Believe somebody else that an address is out of trouble."""
+        self._breakers.pop(address, None)
 
 
 class Health:
@@ -140,3 +166,16 @@ class Health:
                 del self._hosts[next(iter(self._hosts))]
             found = self._hosts[host] = HostHealth(most=most)
         return found
+
+    def take_changes(self) -> dict[tuple[str, str], Breaker | None]:
+        """Return the breakers, by host and address, that were opened or closed since last asked.
+
+        None stands for one that was closed.
+        """
+        changes = {}
+        for name, host in self._hosts.items():
+            for address in host.changed:
+                breaker = host.breaker(address)
+                changes[name, address] = replace(breaker) if breaker else None
+            host.changed.clear()
+        return changes

@@ -77,6 +77,12 @@ def busy(host: str, until: datetime) -> Outcome:
     return replace(_deferred("4.4.5", sentence), not_before=until)
 
 
+def left_to_others(host: str, until: datetime) -> Outcome:
+    """Nothing was tried, because other workers have all the sessions there may be with the host."""
+    sentence = f"{host} takes as many copies as it may now. It waits until {until:%H:%M} UTC."
+    return replace(_deferred("4.4.5", sentence), not_before=until)
+
+
 def crowded(until: datetime) -> Outcome:
     """Nothing was tried, because other hosts that do not answer leave no room."""
     sentence = f"Too many other servers do not answer now. It waits until {until:%H:%M} UTC."

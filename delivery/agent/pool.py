@@ -17,6 +17,7 @@ from delivery.agent.config import AgentConfig
 from delivery.agent.dialer import Dialer
 from delivery.agent.fair import Party
 from delivery.agent.health import Health, Trouble
+from delivery.agent.neighbours import Neighbours
 from delivery.agent.session import Session, Target
 from delivery.agent.slots import Slot, Slots
 from delivery.policy.facts import TlsEvidence
@@ -29,12 +30,18 @@ class Pool:
     """Opens sessions, keeps idle ones for a while, and closes them politely in the background."""
 
     def __init__(
-        self, config: AgentConfig, *, dialer: Dialer, clock: Clock, health: Health | None = None
+        self,
+        config: AgentConfig,
+        *,
+        dialer: Dialer,
+        clock: Clock,
+        health: Health | None = None,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self._config = config
         self._dialer = dialer
         self._clock = clock
-        self._slots = Slots(config, clock=clock, health=health or Health())
+        self._slots = Slots(config, clock=clock, health=health or Health(), neighbours=neighbours)
         self._idle: OrderedDict[Session, asyncio.TimerHandle] = OrderedDict()
         self._by_key: dict[Hashable, list[Session]] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -54,11 +61,15 @@ class Pool:
             health.went_well(target.address)
             self._slots.adjust(target.host.name)
 
-    def was_in_trouble(self, target: Target, trouble: Trouble) -> None:
-        """Remember that the host did not take a session, or ended one before its time."""
+    def was_in_trouble(self, target: Target, trouble: Trouble, told: str = "") -> None:
+        """Remember that the host did not take a session, or ended one early, and what was said."""
         health = self._slots.health_of(target.host.name)
-        health.was_in_trouble(target.address, trouble, self._clock.now())
+        health.was_in_trouble(target.address, trouble, self._clock.now(), told)
         self._slots.adjust(target.host.name)
+
+    def adjust(self) -> None:
+        """Take note of other workers that came or went."""
+        self._slots.adjust_all()
 
     async def connect(self, target: Target, earlier: TlsEvidence | None) -> Session:
         """Return a session that has just connected; its greeting is still to come.

@@ -28,6 +28,7 @@ from delivery.agent.config import AgentConfig
 from delivery.agent.errors import TurnedAwayError
 from delivery.agent.fair import Party
 from delivery.agent.health import Breaker, Health, HostHealth
+from delivery.agent.neighbours import Neighbours, Nobody
 from delivery.agent.turns import Turns
 
 SLOW_SECONDS = 1.0
@@ -110,7 +111,15 @@ class Slot:
 class Slots:
     """All slots of one agent."""
 
-    def __init__(self, config: AgentConfig, *, clock: Clock, health: Health) -> None:
+    def __init__(
+        self,
+        config: AgentConfig,
+        *,
+        clock: Clock,
+        health: Health,
+        neighbours: Neighbours | None = None,
+    ) -> None:
+        self._neighbours = neighbours or Nobody()
         self._most_per_host = config.concurrency_per_host
         self._most_parked = PARKED_PER_SLOT * config.concurrency
         self._clock = clock
@@ -130,7 +139,18 @@ class Slots:
         """Let a host have as many sessions as its health allows now."""
         gate = self._gates.get(host)
         if gate is not None:
-            gate.turns.allow(self.health_of(host).allowed)
+            gate.turns.allow(self._allowed(host, self.health_of(host)))
+
+    def adjust_all(self) -> None:
+        """Let every host have as many as there are for this worker now, after others came or went."""
+        until = self._clock.now() + SHORTEST_WAIT
+        for host, gate in list(self._gates.items()):
+            self.adjust(host)
+            if not gate.turns.most:
+                gate.turns.send_away(partial(TurnedAwayError, outcomes.left_to_others(host, until)))
+
+    def _allowed(self, host: str, health: HostHealth) -> int:
+        return min(health.allowed, self._neighbours.share(host, self._most_per_host))
 
     async def enter(self, slot: Slot) -> None:
         """Wait until `slot` may be used."""
@@ -148,34 +168,51 @@ class Slots:
 
     async def _pass_gate(self, slot: Slot, health: HostHealth) -> None:
         """Wait for a turn at the host; look at its breaker before and after."""
-        self._check(slot, health, is_now=False)
+        self._turn_away_if_left_alone(slot, health)
         gate = self._gates.get(slot.host)
         if gate is None:
-            gate = self._gates[slot.host] = Gate(Turns(health.allowed, line=WORTH_A_SESSION))
+            turns = Turns(self._allowed(slot.host, health), line=WORTH_A_SESSION)
+            gate = self._gates[slot.host] = Gate(turns)
         gate.users += 1
         slot.gate = gate
+        if not gate.turns.most:
+            until = self._clock.now() + SHORTEST_WAIT
+            raise TurnedAwayError(outcomes.left_to_others(slot.host, until))
         await self._take(gate.turns, slot)
         gate.slots.add(slot)
-        self._check(slot, health, is_now=True)
+        await self._probe_if_left_alone(slot, health)
 
-    def _check(self, slot: Slot, health: HostHealth, *, is_now: bool) -> None:
+    def _turn_away_if_left_alone(self, slot: Slot, health: HostHealth) -> None:
+        breaker = health.breaker(slot.address)
+        if breaker is not None and breaker.is_open(self._clock.now()):
+            raise self._left_alone(slot, breaker)
+
+    async def _probe_if_left_alone(self, slot: Slot, health: HostHealth) -> None:
         """Turn `slot` away if the breaker is open; where one probe may pass, it is this one."""
         breaker = health.breaker(slot.address)
         if breaker is None or breaker.until is None:
             return
-        now = self._clock.now()
-        if breaker.is_open(now) or (is_now and not breaker.admits(now)):
-            until = max(breaker.until, now + SHORTEST_WAIT)
-            why = f"{breaker.trouble} {breaker.failures} times"
-            raise TurnedAwayError(outcomes.turned_away(slot.host, why, until))
-        if is_now:
-            slot.probes = breaker
+        if not breaker.admits(self._clock.now()):
+            raise self._left_alone(slot, breaker)
+        slot.probes = breaker
+        if not await self._neighbours.may_probe(slot.host, slot.address):
+            slot.probes, breaker.is_probing = None, False
+            raise self._left_alone(slot, breaker)
+
+    def _left_alone(self, slot: Slot, breaker: Breaker) -> TurnedAwayError:
+        soon = self._clock.now() + SHORTEST_WAIT
+        why = f"{breaker.trouble} {breaker.failures} times"
+        return TurnedAwayError(
+            outcomes.turned_away(slot.host, why, max(breaker.until or soon, soon))
+        )
 
     def leave(self, slot: Slot) -> None:
         """Give everything back that `slot` holds."""
         self._end_work(slot)
         if slot.probes is not None:
             slot.probes.is_probing = False
+            # However it ended, the others hear of it, also where nothing was found out.
+            self.health_of(slot.host).changed.add(slot.address)
         for turns in slot.held:
             turns.give_back()
         slot.held.clear()
