@@ -21,7 +21,7 @@ from django.utils import timezone  # noqa: E402
 
 from accounts import services as accounts  # noqa: E402
 from accounts.models import Domain, User  # noqa: E402
-from delivery import audit, operations, services  # noqa: E402
+from delivery import audit, limits, operations, services  # noqa: E402
 from delivery.models import Content, OutboundMessage, Recipient, State  # noqa: E402
 from delivery.orders import VERBS, Order  # noqa: E402
 from delivery.picking import Filters, chosen  # noqa: E402
@@ -43,7 +43,10 @@ def sender(now: datetime) -> User:
     if not Domain.objects.filter(name="mailweb.test").exists():
         accounts.add_domain("mailweb.test", now=now)
         accounts.create_account(address=SENDER, password=f"bench {now.timestamp()}", now=now)
-    return User.objects.get(username=SENDER)
+    owner = User.objects.get(username=SENDER)
+    nobody = audit.Actor(name="bench")
+    limits.set_limits(owner=owner, recipients=0, new_recipients=0, actor=nobody, now=now)
+    return owner
 
 
 def fill(messages: list[tuple[int, list[str]]], size: int) -> None:

@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from delivery.models import Recipient, State
+from django.db.models import Exists, OuterRef
+
+from delivery.models import Recipient, State, Suppression
 
 
 class Copy(NamedTuple):
@@ -37,6 +39,8 @@ class Copy(NamedTuple):
     """The message's."""
     promised: str
     if_worse: str
+    has_suppressions: bool = False
+    """Whether its account has, or had, suppressed addresses: if not, nobody needs to look."""
 
 
 _FROM_MESSAGE = frozenset(
@@ -57,5 +61,7 @@ _COLUMNS = tuple(f"message__{name}" if name in _FROM_MESSAGE else name for name 
 
 def held_under(lease: UUID) -> tuple[Copy, ...]:
     """Return the copies that are being sent under `lease`."""
+    listed = Exists(Suppression.objects.filter(owner=OuterRef("owner_id")))
     rows = Recipient.objects.filter(lease=lease, state=State.SENDING).order_by("id")
+    rows = rows.annotate(has_suppressions=listed)
     return tuple(map(Copy._make, rows.values_list(*_COLUMNS)))

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from delivery import evidence, services, tasks
+from delivery import evidence, services, suppressions, tasks
 from delivery.agent.job import AttemptReport, RecipientResult
 from delivery.copies import Copy
 from delivery.models import DUE_STATES, Recipient, State
@@ -83,6 +83,7 @@ def settle(
         with connection.cursor() as cursor:
             cursor.executemany(_SETTLE, [_adapted(change) for change in changes])
         _ask_senders([copy.pk for copy, one in known if one.result is Result.HELD], now)
+        suppressions.learn(known, now=now)
         states = {change[0] for change in changes}
         has_news = any(change[_NOTICE_DUE] for change in changes)
         _after_settling({copy.message_id for copy, _ in known}, states, has_news=has_news)

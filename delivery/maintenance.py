@@ -8,7 +8,7 @@ from asgiref.sync import async_to_sync
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from delivery import claims, ledger
+from delivery import claims, holdrules, ledger
 from delivery.agent.agent import Agent
 from delivery.agent.clock import Clock
 from delivery.agent.policy_fetch import HELD_MODES
@@ -33,12 +33,14 @@ SETTLES_AFTER = timedelta(days=1)
 
 
 def sweep(*, now: datetime, may_reclaim: bool = True) -> bool:
-    """Put abandoned copies back, fail overdue ones, send pending notices; True if mail is due.
+    """Put abandoned copies back, see to hold rules, fail overdue copies, send pending notices.
 
-    Copies may not be put back while it is not sure what time it is.
+    True if mail is due. Copies may not be put back while it is not sure what time it is.
     """
     if may_reclaim:
         claims.reclaim_abandoned(now=now)
+    holdrules.expire(now=now)
+    holdrules.enforce(now=now)
     ledger.expire(now=now)
     notify()
     return Recipient.objects.due(now).exists()

@@ -30,6 +30,11 @@ from delivery.policy.promise import IfWorse
 from delivery.policy.reasons import Reason
 from delivery.policy.record import Mechanism
 from delivery.policy.verdict import Way
+from delivery.rule_models import HoldKind as HoldKind
+from delivery.rule_models import HoldRule as HoldRule
+from delivery.rule_models import KnownAddress as KnownAddress
+from delivery.rule_models import SendingLimits as SendingLimits
+from delivery.rule_models import Suppression as Suppression
 from delivery.smtp import Ret
 from mailweb.lib.choices import choices_of
 
@@ -182,6 +187,12 @@ class Recipient(models.Model):
     asks_sender = models.BooleanField(
         default=False, help_text="Held because it would travel worse than promised."
     )
+    held_by = models.ForeignKey(
+        HoldRule, on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
+    )
+    passes_holds = models.BooleanField(
+        default=False, db_default=False, help_text="An operator let it go in spite of hold rules."
+    )
     settled_at = models.DateTimeField(null=True, blank=True)
     is_dismissed = models.BooleanField(
         default=False, help_text="Failed, and its sender needs no decision any more."
@@ -236,6 +247,9 @@ class Recipient(models.Model):
                 condition=Q(state=State.WAITING, delay_notice_at__isnull=False),
             ),
             models.Index(fields=["state", "next_attempt_at"], name="recipient_by_state"),
+            models.Index(
+                fields=["held_by"], name="recipient_held_by", condition=Q(held_by__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -178,6 +178,8 @@ def _released(_: Order, now: datetime) -> dict[str, Any]:
         "hold_reason": "",
         "if_worse": IfWorse.HOLD,
         "asks_sender": False,
+        "held_by": None,
+        "passes_holds": True,
     }
 
 
@@ -189,6 +191,7 @@ def _failed(order: Order, now: datetime) -> dict[str, Any]:
         "next_attempt_at": None,
         "settled_at": now,
         "hold_reason": "",
+        "held_by": None,
         "code": 554,
         "enhanced": "5.7.0",
         "last_reply": f"554 5.7.0 {sentence}",
@@ -203,6 +206,7 @@ def _dropped(_: Order, now: datetime) -> dict[str, Any]:
         "next_attempt_at": None,
         "settled_at": now,
         "hold_reason": "",
+        "held_by": None,
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from delivery import promises, services, tasks
+from delivery import holding, promises, services, suppressions, tasks
 from delivery.models import DUE_STATES, OutboundMessage, Recipient, State
 from delivery.policy.modes import Mode, PledgeKind, SenderPolicy
 from delivery.policy.promise import IfWorse
@@ -70,6 +70,7 @@ def change_mode(*, message: OutboundMessage, mode: Mode, now: datetime, copies: 
     again = Q(state=State.WAITING) | _ASKING | Q(state=State.FAILED, message__content__isnull=False)
     stays = Q(state__in=(State.SCHEDULED, State.QUEUED)) | Q(state=State.HELD, asks_sender=False)
     with transaction.atomic():
+        suppressions.lift_failed(message=message, copies=copies, now=now)
         changed = sum(
             message.recipients.filter(stays, copies, address=address).update(
                 mode=mode, promised=way
@@ -82,6 +83,7 @@ def change_mode(*, message: OutboundMessage, mode: Mode, now: datetime, copies: 
         ).update(mode=mode, promised="", if_worse=IfWorse.GO, next_attempt_at=now, **_GOES_NOW)
         if requeued:
             services.start_lifetimes([message.pk], at=now)
+            holding.catch(Q(message=message), now=now)
             enqueue(tasks.drain)
         if changed or requeued:
             services.tell_owners([message.pk])
@@ -114,6 +116,7 @@ def apply_rules(
             OutboundMessage.objects.filter(pk=message.pk).update(sender_policy=policy.as_json())
             waiting = message.recipients.filter(Q(state=State.WAITING) | _ASKING, copies)
             if waiting.update(next_attempt_at=now, **_GOES_NOW):
+                holding.catch(Q(message=message), now=now)
                 enqueue(tasks.drain)
             services.tell_owners([message.pk])
     return changed
@@ -126,6 +129,7 @@ def _change(
         changed = rows.update(**changes)
         if changed:
             services.start_lifetimes([message.pk], at=now)
+            holding.catch(Q(message=message), now=now)
             services.tell_owners([message.pk])
             enqueue(tasks.drain)
     return changed

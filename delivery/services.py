@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from delivery import events, journal, tasks
+from delivery import events, holding, journal, limits, suppressions, tasks
 from delivery.models import (
     DUE_STATES,
     Content,
@@ -34,6 +34,8 @@ from delivery.policy.reporting import (
 )
 from delivery.policy.retry import DELAY_NOTICE_AFTER, FURTHEST_RELEASE
 from delivery.policy.verdict import Way
+from delivery.refusals import LimitReachedError as LimitReachedError
+from delivery.refusals import RefusedMessageError as RefusedMessageError
 from delivery.smtp import Notify
 from mailweb.lib.addresses import domain_to_ascii
 from mailweb.lib.errors import UserError
@@ -48,10 +50,6 @@ PROBES_PER_HOUR = 60
 LOOKUPS_AT_ONCE = 50
 LOOKUP_GIVES_UP_AFTER = timedelta(seconds=90)
 NOTHING_SAID = Reporting()
-
-
-class RefusedMessageError(UserError):
-    """The message can't be accepted for delivery."""
 
 
 class TooManyProbesError(UserError):
@@ -96,21 +94,27 @@ def submit(
     release_at: datetime | None = None,
     undo_until: datetime | None = None,
     reporting: Reporting = NOTHING_SAID,
+    known: Collection[str] = (),
 ) -> OutboundMessage:
     """Accept a message for delivery; once this returns and commits, it is never lost.
 
     With `release_at` nothing leaves before then, and its lifetime starts then. `undo_until` is how
     long Undo is shown; the caller makes `release_at` later than that. `reporting` is what the
-    sender wants to be told, such as `TELL_WHEN_DELIVERED`.
+    sender wants to be told, such as `TELL_WHEN_DELIVERED`. `known` has recipients that the account
+    knows from elsewhere: they are no first-time ones. What a hold rule is about is held at once.
 
     Raises:
         RefusedMessageError: no recipients, too many, too large, to leave in too distant a future,
             or with wishes about reports that no server could be told.
+        LimitReachedError: more than the account may send in a day.
     """
     _check(recipients, content)
     check_release(release_at, now=now)
     leaves_at = max(release_at or now, now)
     with transaction.atomic():
+        holding.wait_for_rules()
+        if owner is not None:
+            limits.count_in(owner, [new.address for new in recipients], known=known, now=now)
         message = OutboundMessage.objects.create(
             owner=owner,
             mail_from=mail_from,
@@ -132,6 +136,7 @@ def submit(
             _copy(message, new, reporting, leaves_at, is_scheduled=release_at is not None)
             for new in recipients
         )
+        holding.catch(Q(message=message), now=now)
         journal.tell_of_accepted(message, copies=len(recipients))
         _changed(message)
         enqueue(tasks.drain)
@@ -290,15 +295,15 @@ def release(*, message: OutboundMessage, now: datetime) -> int:
 
 def _release(message: OutboundMessage, copies: Q, now: datetime, **changes: Any) -> int:
     with transaction.atomic():
-        is_first = message.recipients.filter(copies, state__in=(State.SCHEDULED, State.HELD))
-        is_released = is_first.exists()
-        released = message.recipients.filter(copies).update(
-            state=State.QUEUED, next_attempt_at=now, hold_reason="", **changes
-        )
+        # What a hold rule holds is not the sender's to let go.
+        mine = message.recipients.filter(copies).exclude(state=State.HELD, held_by__isnull=False)
+        is_released = mine.filter(state__in=(State.SCHEDULED, State.HELD)).exists()
+        released = mine.update(state=State.QUEUED, next_attempt_at=now, hold_reason="", **changes)
         if released:
             OutboundMessage.objects.filter(pk=message.pk).update(undo_until=None)
             if is_released:
                 start_lifetimes([message.pk], at=now)
+            holding.catch(Q(message=message), now=now)
             _changed(message)
             enqueue(tasks.drain)
     return released
@@ -310,11 +315,14 @@ def keep_trying(*, recipient: Recipient, now: datetime) -> bool:
     False if it has not failed, or its bytes are gone.
     """
     with transaction.atomic():
+        one = Q(pk=recipient.pk)
+        suppressions.lift_failed(message=recipient.message, copies=one, now=now)
         changed = Recipient.objects.filter(
             pk=recipient.pk, state=State.FAILED, message__content__isnull=False
         ).update(state=State.QUEUED, next_attempt_at=now, settled_at=None, notice_due=False)
         if changed:
             start_lifetimes([recipient.message_id], at=now)
+            holding.catch(one, now=now)
             _changed(recipient.message)
             enqueue(tasks.drain)
     return bool(changed)

@@ -8,7 +8,8 @@
    decide, the others are lost.
 4. A refused MAIL decides for all. A recipient that is one too many (452, or 552 that does not
    speak of a full mailbox) is tried again in a further transaction, if one before it was taken.
-5. The reply to the content decides for all that were accepted.
+5. The reply to the content decides for all that were accepted; if that is one, and the reply says
+   that there is no such mailbox, it speaks of that recipient and not of the message.
 6. Once the whole content is out and the reply is missing, the message may have been taken: that
    is put off, and no other host is tried now.
 """
@@ -24,9 +25,12 @@ from delivery.agent.handover import CannotChunkError, check_open, way_for
 from delivery.agent.job import RecipientResult
 from delivery.agent.session import Session
 from delivery.policy.outcome import Outcome, Scope
+from delivery.policy.suppression import is_about_address
 from delivery.smtp import Body, Command, Kind, Mail, Rcpt, Reply, Ret, Rset
 
 MOST_RECIPIENTS = 1000
+
+_OF_CONTENT = (Kind.DATA, Kind.END_OF_DATA, Kind.CHUNK, Kind.LAST_CHUNK)
 
 Recipients = list[tuple[int, Rcpt]]
 
@@ -246,7 +250,14 @@ class _Transaction:
             scope = Scope.HOST
         if kind is Kind.MAIL and self._is_about_our_address(reply):
             scope = Scope.HOST
+        if kind in _OF_CONTENT and self._speaks_of_one(reply):
+            scope = Scope.RECIPIENT
         return outcomes.refused(self._session.host, reply, kind, scope)
+
+    def _speaks_of_one(self, reply: Reply) -> bool:
+        """Whether a server that looks addresses up only now says that there is no such mailbox."""
+        enhanced = str(reply.enhanced or "")
+        return len(self._accepted) == 1 and is_about_address(reply.code, enhanced, reply.whole)
 
     def _is_about_our_address(self, reply: Reply) -> bool:
         """Whether a host with addresses of both families may mean the one we came from.

@@ -148,7 +148,7 @@ def _item(
         seconds_to_undo=undo,
         can_undo=undo is not None,
         can_cancel=bool(states & {State.SCHEDULED, State.HELD, State.QUEUED, State.WAITING}),
-        can_send_now=state in (State.SCHEDULED, State.HELD),
+        can_send_now=state == State.SCHEDULED or (state == State.HELD and not leading.held_by_id),
         can_retry=state is State.WAITING,
         choices=_ways_out(leading),
     )

@@ -16,6 +16,7 @@ from delivery.promises import foreseen
 from mailweb.lib import addresses as grammar
 from mailweb.lib.errors import UserError
 from mailweb.webmail import services
+from mailweb.webmail.acquaintances import known_among
 from mailweb.webmail.mime.parse import parse
 from mailweb.webmail.models import Role
 
@@ -52,13 +53,15 @@ def hand_over(
         raise UnknownSenderError
     content = with_crlf(data)
     parsed = parse(content)
+    recipients = _recipients(
+        user, addresses, mode or _asked_for(user, content), now if release_at else None
+    )
     with transaction.atomic():
         message = delivery.submit(
             owner=user,
             mail_from=sender,
-            recipients=_recipients(
-                user, addresses, mode or _asked_for(user, content), now if release_at else None
-            ),
+            recipients=recipients,
+            known=known_among(user, [one.address for one in recipients]),
             content=content,
             subject=parsed.subject,
             message_id=parsed.message_id,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 from uuid import uuid4
 
 from django.conf import settings
@@ -22,6 +22,7 @@ from mailweb.lib.addresses import Address
 from mailweb.lib.errors import UserError
 from mailweb.webmail import composing, later
 from mailweb.webmail import services as store
+from mailweb.webmail.acquaintances import known_among
 from mailweb.webmail.mime import compose
 from mailweb.webmail.models import Correspondent, Draft, Message, Role
 from mailweb.webmail.outlook import outlook_of
@@ -39,6 +40,13 @@ HOLD_OUTLASTS_BUTTON = timedelta(seconds=5)
 """The server lets go later than Undo is shown, so that a press in its last moment still counts."""
 
 SENT_DRAFTS_KEPT = timedelta(minutes=10)
+
+
+class Times(TypedDict):
+    """When it leaves, and until when Undo is shown."""
+
+    release_at: datetime | None
+    undo_until: datetime | None
 
 
 class UnfinishedDraftError(UserError):
@@ -120,6 +128,7 @@ def send(
             subject=letter.subject,
             message_id=letter.message_id,
             sender_policy=preferences.policy,
+            known=known_among(draft.user, [copy.spec for copy in recipients.copies]),
             now=now,
             release_at=times["release_at"],
             undo_until=times["undo_until"],
@@ -225,9 +234,7 @@ def _copies(draft: Draft, recipients: Recipients, outlook: Outlook) -> list[serv
     ]
 
 
-def _times(
-    preferences: SendPreferences, now: datetime, release_at: datetime | None
-) -> dict[str, datetime | None]:
+def _times(preferences: SendPreferences, now: datetime, release_at: datetime | None) -> Times:
     """Return when it may leave, and until when Undo is shown beside it."""
     if release_at is not None or not preferences.undo_seconds:
         return {"release_at": release_at, "undo_until": None}
