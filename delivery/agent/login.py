@@ -175,7 +175,7 @@ def _ended(session: Session, credentials: Credentials, ending: Ending, choice: C
         raise AssertionError("A refusal has a reply.")
     said = _words_of(reply, credentials)
     detail = f" ({ending.why})" if ending.why else ""
-    words = f"{host} refused the log-in by {name}{detail}: {said}"
+    words = f"{host} refused the log-in by {name}{detail}: “{said}”."
     if not (reply.is_permanent or reply.code == _PASSWORD_IS_OLD):
         return LogIn(mechanism=name, outcome=_outcome("4.7.0", words))
     if ending.has_proved:

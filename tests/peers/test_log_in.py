@@ -266,5 +266,5 @@ async def test_a_server_that_repeats_the_password_is_not_quoted(relay: MakeRelay
         session.transcript.take()
         server.answers[0] = Reply(535, None, ("5.7.8 wonderland is not right",))
         done = await log_in(session, ALICE, allowed=EVERY)
-        assert check_waits(done, pauses=True, enhanced="4.7.8").endswith("by PLAIN: 535 5.7.8")
+        assert check_waits(done, pauses=True, enhanced="4.7.8").endswith("by PLAIN: “535 5.7.8”.")
         assert "wonderland" not in session.transcript.take()

@@ -89,7 +89,7 @@ async def test_wrong_credentials_pause_the_transport(
 ):
     async with session_with(server.ports["submission"], time_scale=1) as session:
         done = await log_in(session, wrong, allowed=[name])
-        assert " 535 5.7.8 " in waits(done)
+        assert "“535 5.7.8 " in waits(done)
         # The session is in order: the right password still works.
         assert (await log_in(session, ALICE, allowed=[name])).is_ok
 
