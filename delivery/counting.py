@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
+
+from django.dispatch import receiver
 
 from delivery import metrics
 from delivery.agent.answers import Answer
 from delivery.agent.health import Health
 from delivery.agent.job import AttemptReport, HostAttempt
-from delivery.metrics import Ignored, RequireTlsRefusal, TlsPolicy
+from delivery.metrics import Door, Ignored, RequireTlsRefusal, Submission, TlsPolicy
 from delivery.policy.facts import (
     Dnssec,
     DomainFacts,
@@ -25,7 +28,9 @@ from delivery.policy.modes import Mode
 from delivery.policy.mtasts import matches_any
 from delivery.policy.outcome import Result
 from delivery.policy.record import Mechanism
+from delivery.signals import delivery_settled
 from delivery.smtp import Kind
+from mailweb.lib.errors import UserError
 from mailweb.lib.meters import Tally
 
 BEAT_SECONDS = 1.0
@@ -59,6 +64,10 @@ class Meter:
         command = kind.value
         self._tally.time(metrics.COMMAND_SECONDS, seconds, command)
         self._tally.count(metrics.REPLIES, command, _class(code))
+
+    def logged_in(self, mechanism: str, result: str) -> None:
+        """Count a log-in at a relay."""
+        self._tally.count(metrics.SASL_LOGINS, mechanism, result)
 
     def reports(self, reports: Iterable[AttemptReport]) -> None:
         """Count what deliveries showed and how they ended."""
@@ -113,6 +122,26 @@ class Meter:
         if mode is Mode.OPTIONAL and outcome.result is Result.DELIVERED and attempt.evidence:
             for ignored in overridden(host, attempt.sts or facts.sts, attempt.evidence):
                 count(metrics.TLS_REQUIRED_OVERRIDES, ignored.value)
+
+
+@contextmanager
+def submission(door: Door) -> Iterator[None]:
+    """Count what becomes of a message that is handed over by `door`; also a decorator."""
+    result = Submission.BROKEN
+    try:
+        yield
+        result = Submission.ACCEPTED
+    except UserError as error:
+        result = Submission.LIMITED if getattr(error, "is_limit", False) else Submission.REFUSED
+        raise
+    finally:
+        metrics.SUBMISSIONS.add(door.value, result.value)
+
+
+@receiver(delivery_settled)
+def count_notice(kind: str, **_: object) -> None:
+    """Count that somebody is told how a message ended."""
+    metrics.NOTICES.add(kind)
 
 
 def tls_result(attempt: HostAttempt) -> str:

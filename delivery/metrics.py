@@ -9,6 +9,7 @@ from delivery.policy.facts import Proof
 from delivery.policy.modes import Mode
 from delivery.policy.outcome import Result, Scope
 from delivery.policy.reasons import Reason
+from delivery.sasl import Mechanism
 from delivery.smtp import Kind
 from mailweb.lib.meters import OTHER, Count, Distribution, Level
 
@@ -136,6 +137,12 @@ STS_FETCHES = Count(
     "mta_sts_fetches",
     "Fetches of MTA-STS policies.",
     result=[SUCCESS, *(reason for reason in REASONS if reason.startswith("sts-")), OTHER],
+)
+SASL_LOGINS = Count(
+    "sasl_logins",
+    "Log-ins at relays.",
+    mechanism=[*Mechanism, PLAIN],
+    result=("ok", "deferred", "paused"),
 )
 NOTICES = Count(
     "notices",

@@ -136,7 +136,9 @@ def _waiting() -> Iterator[Metric]:
     now = timezone.now()
     waiting, overdue = selectors.waiting_copies(), selectors.most_overdue(now)
     reasons = [reason.value or NO_REASON for reason in Reason]
-    none = {(state.value, reason): 0.0 for state in OPEN_STATES for reason in reasons}
+    none: dict[tuple[str, ...], float] = {
+        (state.value, reason): 0.0 for state in OPEN_STATES for reason in reasons
+    }
     copies, oldest = dict(none), dict(none)
     for row in waiting:
         key = row.state, row.reason or NO_REASON

@@ -27,6 +27,9 @@ class Observer(Protocol):
     def command_answered(self, kind: Kind, code: int, seconds: float) -> None:
         """A server has replied to a command, or greeted us."""
 
+    def logged_in(self, mechanism: str, result: str) -> None:
+        """A log-in at a relay ended: `ok`, `deferred`, or `paused` until a person looks."""
+
     def flush(self) -> None:
         """The agent ends: nothing more will be told."""
 
@@ -41,6 +44,8 @@ class NobodyListens:
     def session_began(self, how: str) -> None: ...
 
     def command_answered(self, kind: Kind, code: int, seconds: float) -> None: ...
+
+    def logged_in(self, mechanism: str, result: str) -> None: ...
 
     def flush(self) -> None: ...
 

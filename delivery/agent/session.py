@@ -98,7 +98,7 @@ class Session:
         self.opened_at: datetime = clock.now()
         self.smtp = ClientConnection()
         self._wire = wire
-        self._observer = observer
+        self.observer = observer
         self._loop_time = asyncio.get_running_loop().time
         self._asked_at = self._loop_time()
         self._config = config
@@ -275,7 +275,7 @@ class Session:
         self.transcript.add("S", heard(event.reply, event.command))
         self.dialogue.reply(event.reply, event.command)
         kind = event.command.kind if event.command else Kind.GREETING
-        self._observer.command_answered(kind, event.reply.code, self._loop_time() - self._asked_at)
+        self.observer.command_answered(kind, event.reply.code, self._loop_time() - self._asked_at)
         return event.reply
 
     async def _receive(self) -> bytes:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
-from delivery import metrics
-from delivery.counting import Meter
+from delivery import maintenance, metrics
+from delivery.counting import Meter, submission
+from delivery.metrics import Door
 from delivery.policy.modes import Mode
+from mailweb.lib.errors import UserError
+from mailweb.webmail.handing_over import hand_over
 from tests.delivery.factories import queued
 
 pytestmark = pytest.mark.django_db
@@ -113,6 +116,29 @@ def test_ended_drain_leaves_no_sessions_behind(alice, lab, drain):
     queued("friend@starttls.test", owner=alice, now=timezone.now())
     drain()
     assert [metrics.SESSIONS.child((one,))._value.get() for one in ("busy", "idle")] == [0, 0]
+
+
+def test_submissions_are_counted_by_door_and_result(alice, counted):
+    with submission(Door.API):
+        pass
+    for error in (UserError("No."), ValueError("A bug.")):
+        with pytest.raises(type(error)), submission(Door.API):
+            raise error
+    grown = {one: counted(metrics.SUBMISSIONS, "api", one) for one in metrics.Submission}
+    assert grown == {"accepted": 1, "refused": 1, "broken": 1, "limited": 0}
+
+
+def test_message_from_a_file_comes_in_by_its_door(alice, bob, counted, now):
+    message = {"sender": "alice@mailweb.test", "addresses": ["bob@mailweb.test"]}
+    hand_over(**message, data=b"Subject: x\r\n\r\nx\r\n", mode=None, release_at=None, now=now)
+    assert counted(metrics.SUBMISSIONS, "command", "accepted") == 1
+
+
+def test_failure_that_is_told_is_counted(alice, lab, drain, counted):
+    queued("friend@nxdomain.test", owner=alice, now=timezone.now())
+    drain()
+    maintenance.notify()
+    assert counted(metrics.NOTICES, "failed") == 1
 
 
 def test_meter_that_hears_nothing_adds_nothing():

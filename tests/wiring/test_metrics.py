@@ -11,6 +11,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from delivery import metrics as counted
+from delivery import selectors
 from delivery.agent.answers import Status
 from delivery.models import OPEN_STATES, Recipient
 from delivery.policy.facts import Proof
@@ -83,7 +84,7 @@ def test_counters_are_shown_while_the_database_is_away(
     def fail() -> None:
         raise OperationalError("no")
 
-    monkeypatch.setattr(metrics.selectors, "waiting_copies", fail)
+    monkeypatch.setattr(selectors, "waiting_copies", fail)
     found = scraped(client)
     assert found[series("mailweb_queue_readable")] == 0
     assert series("mailweb_database_failures_total") in found

@@ -49,7 +49,7 @@ def test_listener_asks_others_for_the_token(
     listener: metrics_listener.Listener, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.METRICS_TOKEN = "open sesame"
-    real = metrics_listener.may_ask
+    real = metrics.may_ask
     monkeypatch.setattr(
         metrics_listener, "may_ask", lambda _, authorization: real("192.0.2.7", authorization)
     )
