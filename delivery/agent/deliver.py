@@ -51,7 +51,6 @@ MOST_FRUITLESS_ADDRESSES = 10
 
 LONGEST_SEARCH = timedelta(minutes=10)
 """After this no further address is tried: hosts that are silent take minutes each."""
-
 NO_ATTEMPT = -1
 
 
