@@ -55,8 +55,6 @@ else:
     AuthAdmin = DjangoUserAdmin
     AddressRows = admin.TabularInline
 
-admin.site.site_header = admin.site.site_title = "Mailweb"
-admin.site.index_title = "Operators"
 admin.site.unregister(Group)
 
 

@@ -11,7 +11,15 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from accounts.browsers import browser_name
-from accounts.models import Address, BrowserSession, Domain, Pledge, SendPreferences, User
+from accounts.models import (
+    Address,
+    AuditEntry,
+    BrowserSession,
+    Domain,
+    Pledge,
+    SendPreferences,
+    User,
+)
 from accounts.names import display_name, parse_address
 from delivery.policy.modes import PledgeKind
 from mailweb.lib.errors import UserError
@@ -215,3 +223,8 @@ def session_rows(user: User, *, this: str, now: datetime) -> list[SessionRow]:
         for session in sessions_of(user, now=now)
     ]
     return sorted(rows, key=lambda row: not row.is_this)
+
+
+def latest_changes(most: int) -> list[AuditEntry]:
+    """Return the newest entries of the log."""
+    return list(AuditEntry.objects.all()[:most])

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.utils import timezone
 
+from delivery.admin_destinations import DestinationHealthAdmin
 from delivery.admin_kinds import BoundedPaginator, ReadOnlyAdmin, first_line, moment, tag
 from delivery.admin_queue import RecipientAdmin
 from delivery.models import (
     Attempt,
     AttemptOutcome,
+    DestinationHealth,
     DomainEvidence,
     DomainLookup,
     OutboundMessage,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
 admin.site.register(Recipient, RecipientAdmin)
+admin.site.register(DestinationHealth, DestinationHealthAdmin)
 
 
 class RecentFilter(admin.SimpleListFilter):

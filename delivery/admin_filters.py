@@ -14,6 +14,7 @@ from delivery.models import OPEN_STATES, SETTLED_STATES, State
 from delivery.picking import DIRECT, as_stored, sent_from
 from delivery.policy.why import words_for
 from delivery.selectors.depths import Depths, queue_depths, waiting_because
+from delivery.selectors.destinations import domains_behind
 
 if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList
@@ -204,6 +205,19 @@ class RecipientDomainFilter(TextFilter):
     def condition(self, text: str) -> Q:
         """Return that it goes to this domain."""
         return Q(domain=as_stored(text))
+
+
+class HostFilter(TextFilter):
+    """Which host its domain was tried at last."""
+
+    title = "host"
+    parameter_name = "host"
+    hint = "mx.example.org"
+
+    def condition(self, text: str) -> Q:
+        """Return that its domain is one of those behind the host."""
+        host = as_stored(text)
+        return Q(domain__in=domains_behind([host])[host])
 
 
 class SenderDomainFilter(TextFilter):

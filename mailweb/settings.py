@@ -34,9 +34,6 @@ ALLOWED_HOSTS = env.list(
 )
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=["127.0.0.1", "::1"])
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
-METRICS_LISTEN = env.str("METRICS_LISTEN", default="")
-# By machine: containers may share DATA_DIR, and each shows its own processes.
-METRICS_DIR = DATA_DIR / "metrics" / socket.gethostname()
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
 IS_HTTPS = BASE_URL.startswith("https://")
 
@@ -46,7 +43,7 @@ INSTALLED_APPS = [
     "mailweb.webmail",
     "accounts",
     "delivery",
-    "django.contrib.admin",
+    "mailweb.admin_config.OperatorsConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

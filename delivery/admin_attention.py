@@ -1,0 +1,127 @@
+"""What needs an operator, in sentences with dates, each with a link to where it can be mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from delivery.admin_kinds import moment
+from delivery.models import DestinationHealth
+from delivery.selectors import attention
+from delivery.selectors.destinations import waiting_for
+
+if TYPE_CHECKING:
+    from delivery.selectors.depths import Depths
+
+KINDS_SHOWN = HOSTS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concern:
+    """One thing to look at. `tone` is bad or warn; `at` is told by `dated`, such as "oldest"."""
+
+    words: str
+    url: str
+    tone: str = "warn"
+    detail: str = ""
+    dated: str = ""
+    at: datetime | None = None
+
+    @property
+    def shown_at(self) -> str:
+        """The moment by the reader's clock."""
+        return moment(self.at)
+
+
+def concerns(depths: Depths, *, now: datetime) -> list[Concern]:
+    """Return what needs attention, the worst first; nothing if all is well."""
+    return [
+        *_overdue(now),
+        *_held(),
+        *_hosts(),
+        *_why(depths),
+        *_waiting(),
+        *_failing(now),
+    ]
+
+
+def _queue(**filters: str) -> str:
+    return f"{reverse('admin:delivery_recipient_changelist')}?{urlencode(filters)}"
+
+
+def copies(number: int, verb: str = "") -> str:
+    """Return how many copies, with the verb as it goes with the number."""
+    forms = {"are": ("is", "are"), "wait": ("waits", "wait"), "": ("", "")}
+    singular, plural = forms.get(verb, (verb, verb))
+    words = f"1 copy {singular}" if number == 1 else f"{number:,} copies {plural}"
+    return words.rstrip()
+
+
+def _overdue(now: datetime) -> Iterator[Concern]:
+    pile = attention.overdue(now=now)
+    if pile.depth:
+        yield Concern(
+            words=f"{copies(pile.depth, 'are')} due and nobody takes them. Is a worker running?",
+            url=_queue(state="all", o="3"),
+            tone="bad",
+            dated="since",
+            at=pile.at,
+        )
+
+
+def _held() -> Iterator[Concern]:
+    for pile in attention.held():
+        yield Concern(
+            words=f"{copies(pile.depth, 'are')} held",
+            detail=pile.key,
+            url=_queue(state="held"),
+            dated="the oldest handed over",
+            at=pile.at,
+        )
+
+
+def _hosts() -> Iterator[Concern]:
+    rows = list(DestinationHealth.objects.order_by("-failures", "host")[:HOSTS_SHOWN])
+    depths = waiting_for({row.host for row in rows})
+    for row in rows:
+        waits = f"; {copies(depths[row.host], 'wait')}" if depths[row.host] else ""
+        yield Concern(
+            words=f"{row.host} [{row.address}]: {row.trouble} {row.failures} times in a row{waits}",
+            detail=row.last_reply.partition("\n")[0][:160],
+            url=f"{reverse('admin:delivery_destinationhealth_changelist')}?q={row.host}",
+            dated="tried again at",
+            at=row.next_probe_at,
+        )
+
+
+def _why(depths: Depths) -> Iterator[Concern]:
+    for kind in depths.kinds[:KINDS_SHOWN]:
+        yield Concern(
+            words=f"{copies(kind.depth, 'wait')}", detail=kind.words, url=_queue(why=kind.key)
+        )
+
+
+def _waiting() -> Iterator[Concern]:
+    for pile in attention.waiting_domains():
+        yield Concern(
+            words=f"{copies(pile.depth, 'wait')} for {pile.key}",
+            url=_queue(to=pile.key),
+            dated="the oldest handed over",
+            at=pile.at,
+        )
+
+
+def _failing(now: datetime) -> Iterator[Concern]:
+    for pile in attention.failing_domains(now=now):
+        yield Concern(
+            words=f"{copies(pile.depth)} to {pile.key} failed in the last 24 hours",
+            url=_queue(state="failed", to=pile.key),
+            tone="bad",
+            dated="the latest",
+            at=pile.at,
+        )
