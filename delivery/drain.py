@@ -27,7 +27,7 @@ from asgiref.sync import sync_to_async
 from django.db import InterfaceError, OperationalError, close_old_connections
 from structlog.contextvars import bind_contextvars
 
-from delivery import claims, journal, ledger, local, suppressions
+from delivery import claims, journal, ledger, local, metrics, suppressions
 from delivery.agent.agent import Agent
 from delivery.agent.cache import AnswerCache
 from delivery.agent.clock import Clock
@@ -35,6 +35,7 @@ from delivery.agent.health import Health
 from delivery.agent.job import AttemptReport, Job, RecipientResult
 from delivery.config import DeliveryConfig
 from delivery.copies import Copy
+from delivery.counting import Meter
 from delivery.fleet import BEAT_SECONDS, Fleet
 from delivery.models import Recipient
 from delivery.policies import DatabasePolicyStore
@@ -102,6 +103,7 @@ class Drain:
     _broken: list[Copy] = field(default_factory=list)
     """Copies that something here failed to deliver."""
 
+    _meter: Meter = field(default_factory=Meter)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _news: asyncio.Event = field(init=False)
     _loop: asyncio.AbstractEventLoop | None = None
@@ -122,6 +124,7 @@ class Drain:
             health=self.health,
             answers=self.answers,
             neighbours=self.fleet,
+            observer=self._meter,
         ) as agent:
             await self._meet(agent)
             rhythm = (
@@ -132,6 +135,7 @@ class Drain:
                 await self._work(agent)
             finally:
                 await self._stop(rhythm)
+                self._meter.rest()
         return self.report
 
     def poke(self) -> None:
@@ -152,6 +156,7 @@ class Drain:
             self._shares.age(self._loop_time())
             claimed = await self._claim(agent)
             await self._flush()
+            self._meter.beat(self._loop_time(), agent.sessions, self.health, self.clock.now())
             if claimed or self._tasks or self._finished or self._broken:
                 last_work = self._loop_time()
             elif await self._may_stop(last_work):
@@ -268,6 +273,7 @@ class Drain:
             self._finished += finished
             return
         journal.tell_of_settled(report for _, report in finished)
+        self._meter.reports(report for _, report in finished)
         for held, report in finished:
             self.report.count(report.results)
             self._let_go(held)
@@ -379,6 +385,7 @@ async def _in_database(step: Callable[[], T]) -> T | None:
         return await sync_to_async(step)()
     except (OperationalError, InterfaceError) as error:
         logger.warning("database step failed", extra={"error": str(error)})
+        metrics.DATABASE_FAILURES.add()
         await sync_to_async(close_old_connections)()
         await asyncio.sleep(1)
         return None

@@ -12,6 +12,7 @@ from delivery import events, stored
 from delivery.agent.agent import Agent
 from delivery.agent.clock import Clock
 from delivery.config import DeliveryConfig
+from delivery.counting import Meter
 from delivery.policies import DatabasePolicyStore
 from delivery.policy.facts import DomainFacts
 from delivery.side_by_side import in_turns
@@ -29,7 +30,9 @@ async def _look_up(owner_id: int, domain: str, config: DeliveryConfig, clock: Cl
     async def arrived(facts: DomainFacts) -> None:
         await sync_to_async(_keep_and_tell)(owner_id, facts, clock.now())
 
-    async with Agent(config.agent, policies=DatabasePolicyStore(), clock=clock) as agent:
+    async with Agent(
+        config.agent, policies=DatabasePolicyStore(), clock=clock, observer=Meter()
+    ) as agent:
         await arrived(await agent.look_up(domain, on_part=arrived))
 
 
@@ -46,7 +49,9 @@ def look_ahead(domains: Collection[str], *, config: DeliveryConfig, clock: Clock
 
 
 async def _look_ahead(domains: Collection[str], config: DeliveryConfig, clock: Clock) -> None:
-    async with Agent(config.agent, policies=DatabasePolicyStore(), clock=clock) as agent:
+    async with Agent(
+        config.agent, policies=DatabasePolicyStore(), clock=clock, observer=Meter()
+    ) as agent:
 
         async def one(domain: str) -> None:
             facts = await agent.look_up(domain)

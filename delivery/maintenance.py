@@ -13,6 +13,7 @@ from delivery.agent.agent import Agent
 from delivery.agent.clock import Clock
 from delivery.agent.policy_fetch import HELD_MODES
 from delivery.config import DeliveryConfig
+from delivery.counting import Meter
 from delivery.models import DomainLookup, OutboundMessage, Recipient, State, StsPolicy
 from delivery.policies import DatabasePolicyStore
 from delivery.policy.facts import StsMode
@@ -106,7 +107,9 @@ def _in_use(policies: QuerySet[StsPolicy], now: datetime) -> QuerySet[StsPolicy]
 
 
 async def _refresh(domains: list[str], config: DeliveryConfig, clock: Clock) -> None:
-    async with Agent(config.agent, policies=DatabasePolicyStore(), clock=clock) as agent:
+    async with Agent(
+        config.agent, policies=DatabasePolicyStore(), clock=clock, observer=Meter()
+    ) as agent:
         await in_turns(
             agent.refresh_policy, domains, at_once=REFRESHED_AT_ONCE, seconds=REFRESH_SECONDS
         )

@@ -10,6 +10,7 @@ from delivery.agent.agent import Agent
 from delivery.agent.clock import Clock
 from delivery.agent.job import ProbeReport
 from delivery.config import DeliveryConfig
+from delivery.counting import Meter
 from delivery.models import ProbeRequest
 from delivery.policies import DatabasePolicyStore
 
@@ -28,5 +29,7 @@ def answer(*, probe_id: int, config: DeliveryConfig, clock: Clock) -> None:
 
 
 async def _visit(domain: str, config: DeliveryConfig, clock: Clock) -> ProbeReport:
-    async with Agent(config.agent, policies=DatabasePolicyStore(), clock=clock) as agent:
+    async with Agent(
+        config.agent, policies=DatabasePolicyStore(), clock=clock, observer=Meter()
+    ) as agent:
         return await agent.probe(domain)

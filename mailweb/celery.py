@@ -29,4 +29,7 @@ def leave_the_log_alone(**_: object) -> None:
 @worker_ready.connect
 def settle_in(**_: object) -> None:
     """Once everything is loaded."""
+    from mailweb import metrics_listener  # needs the loaded apps
+
+    metrics_listener.start()
     memory.settle_in()

@@ -34,6 +34,9 @@ ALLOWED_HOSTS = env.list(
 )
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=["127.0.0.1", "::1"])
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_LISTEN = env.str("METRICS_LISTEN", default="")
+# By machine: containers may share DATA_DIR, and each shows its own processes.
+METRICS_DIR = DATA_DIR / "metrics" / socket.gethostname()
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
 IS_HTTPS = BASE_URL.startswith("https://")
 

@@ -19,6 +19,7 @@ from delivery.agent.health import Health
 from delivery.agent.job import AttemptReport, Job, ProbeReport
 from delivery.agent.lookup import Lookup, OnPart
 from delivery.agent.neighbours import Neighbours
+from delivery.agent.observer import NOBODY, Observer
 from delivery.agent.policy_fetch import PATIENCE_SECONDS, PolicyFinder, PolicyStore
 from delivery.agent.policy_host import PolicyHost
 from delivery.agent.pool import Pool
@@ -48,15 +49,20 @@ class Agent:
         health: Health | None = None,
         answers: AnswerCache | None = None,
         neighbours: Neighbours | None = None,
+        observer: Observer = NOBODY,
     ) -> None:
         self._clock = clock
-        self._resolver: Resolver = resolver or DnsResolver(config, clock=clock, answers=answers)
+        self._observer = observer
+        self._resolver: Resolver = resolver or DnsResolver(
+            config, clock=clock, answers=answers, observer=observer
+        )
         self._policies = PolicyFinder(
             resolver=self._resolver,
             host=PolicyHost(config, resolver=self._resolver),
             store=policies,
             clock=clock,
             patience=PATIENCE_SECONDS * config.time_scale,
+            observer=observer,
         )
         self._lookup = Lookup(
             resolver=self._resolver,
@@ -66,7 +72,12 @@ class Agent:
             rng=rng or SystemRandom(),
         )
         self._pool = Pool(
-            config, dialer=Dialer(config), clock=clock, health=health, neighbours=neighbours
+            config,
+            dialer=Dialer(config),
+            clock=clock,
+            health=health,
+            neighbours=neighbours,
+            observer=observer,
         )
         self._facts: dict[str, DomainFacts] = {}
         self._looking: dict[str, asyncio.Task[DomainFacts]] = {}
@@ -87,6 +98,12 @@ class Agent:
         await self._pool.close()
         await self._policies.close()
         await self._resolver.close()
+        self._observer.flush()
+
+    @property
+    def sessions(self) -> tuple[int, int]:
+        """How many sessions are at work, and how many wait for the next message."""
+        return self._pool.sessions
 
     async def deliver(self, job: Job) -> AttemptReport:
         """Try to deliver `job`; what the remote does never raises."""

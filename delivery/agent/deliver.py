@@ -23,13 +23,13 @@ about the host's health is told to the pool.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from delivery.agent import outcomes, promised, route, transaction
+from delivery.agent.attempt_log import tell_of
 from delivery.agent.clock import Clock
 from delivery.agent.content import Content
 from delivery.agent.errors import ConnectError, SessionError, TlsError, TurnedAwayError
@@ -51,10 +51,7 @@ MOST_FRUITLESS_ADDRESSES = 10
 
 LONGEST_SEARCH = timedelta(minutes=10)
 """After this no further address is tried: hosts that are silent take minutes each."""
-
 NO_ATTEMPT = -1
-
-logger = logging.getLogger(__name__)
 
 
 async def deliver(job: Job, facts: DomainFacts, *, pool: Pool, clock: Clock) -> AttemptReport:
@@ -327,7 +324,7 @@ class _Delivery:
                 transcript=session.transcript.take() if session else "",
             )
         )
-        _tell(self._attempts[-1], session.dialogue.name if session else "")
+        tell_of(self._attempts[-1], session.dialogue.name if session else "")
         for one in decided:
             self._results[one.key] = one.outcome
             self._open.pop(one.key, None)
@@ -361,7 +358,7 @@ class _Delivery:
             )
         )
         self._fruitless += 1
-        _tell(self._attempts[-1], "")
+        tell_of(self._attempts[-1], "")
         self._refuse(dict.fromkeys(self._open, outcome))
 
     def _refuse(self, refusals: dict[int, Outcome], at: int | None = None) -> None:
@@ -385,32 +382,6 @@ class _Delivery:
             attempt = self._attempts[at]
             result = RecipientResult(key=key, outcome=outcome)
             self._attempts[at] = replace(attempt, results=(*attempt.results, result))
-
-
-def _tell(attempt: HostAttempt, session: str) -> None:
-    """Log how a session ended: what went well at debug only, it is told in bulk later."""
-    outcome = attempt.outcome
-    is_well = outcome.result is Result.DELIVERED
-    level = logging.DEBUG if is_well else logging.INFO
-    if not logger.isEnabledFor(level):
-        return
-    tls = attempt.evidence.tls if attempt.evidence else None
-    fields = {
-        "session": session,
-        "host": attempt.host,
-        "address": attempt.address,
-        "outcome": outcome.result.value,
-        "scope": outcome.scope.value,
-        "code": outcome.code,
-        "enhanced": outcome.enhanced,
-        "reason": outcome.reason.value,
-        "stopped_by": attempt.stopped_by.value,
-        "tls": tls.version if tls else "",
-        "milliseconds": attempt.duration_ms,
-        "answer": outcome.last_reply,
-    }
-    said = {name: value for name, value in fields.items() if value not in ("", None)}
-    logger.log(level, "attempt ended", extra=said)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ the last 10,000 hosts, and forgets all when it ends.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -56,6 +57,12 @@ class Breaker:
     """Why the last session came to nothing."""
 
     is_probing: bool = False
+
+    def state(self, now: datetime) -> str:
+        """Return what it is now: `closed`, `open`, or `probing` once a session may try."""
+        if self.until is None:
+            return "closed"
+        return "open" if now < self.until else "probing"
 
     def is_open(self, now: datetime) -> bool:
         """Whether no session may be opened now, not even to probe."""
@@ -104,9 +111,18 @@ class HostHealth:
         self.allowed = FIRST_SESSIONS
 
     @property
+    def has_breakers(self) -> bool:
+        """Whether any of its addresses is in trouble."""
+        return bool(self._breakers)
+
+    @property
     def is_at_its_best(self) -> bool:
         """Whether one more transaction that goes well would change nothing."""
         return self.allowed >= self.most and not self._breakers
+
+    def breakers(self, now: datetime) -> Counter[str]:
+        """Return how many addresses in trouble have a breaker that is closed, open or probing."""
+        return Counter(one.state(now) for one in self._breakers.values())
 
     def breaker(self, address: str) -> Breaker | None:
         """Return the breaker of an address that is in trouble; None if it is not."""
@@ -157,6 +173,14 @@ class Health:
 
     def __init__(self) -> None:
         self._hosts: dict[str, HostHealth] = {}
+
+    def breakers(self, now: datetime) -> Counter[str]:
+        """Return how many addresses of all hosts have a breaker in each state."""
+        found: Counter[str] = Counter()
+        for host in self._hosts.values():
+            if host.has_breakers:
+                found += host.breakers(now)
+        return found
 
     def of(self, host: str, most: int) -> HostHealth:
         """Return what is known about `host`, which may have at most `most` sessions."""

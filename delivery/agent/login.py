@@ -91,6 +91,20 @@ async def log_in(
     allowed: Sequence[Mechanism] = DEFAULT_MECHANISMS,
     pinned: Mechanism | None = None,
 ) -> LogIn:
+    """Log in as `_log_in` does, and let it be counted."""
+    ended = await _log_in(session, credentials, allowed=allowed, pinned=pinned)
+    result = "ok" if ended.is_ok else "paused" if ended.pauses else "deferred"
+    session.observer.logged_in(str(ended.mechanism or "none"), result)
+    return ended
+
+
+async def _log_in(
+    session: Session,
+    credentials: Credentials,
+    *,
+    allowed: Sequence[Mechanism],
+    pinned: Mechanism | None,
+) -> LogIn:
     """Log in by the strongest mechanism of `allowed` that the server offers.
 
     `pinned` is the strongest one that was ever used there: a weaker one is refused (see

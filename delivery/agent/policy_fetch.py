@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from delivery.agent.answers import Chain, Resolver, follow
 from delivery.agent.clock import Clock
+from delivery.agent.observer import NOBODY, Observer
 from delivery.agent.policy_host import FetchError, PolicyHost
 from delivery.policy.facts import StsFacts, StsMode
 from delivery.policy.mtasts import (
@@ -83,7 +84,9 @@ class PolicyFinder:
         store: PolicyStore,
         clock: Clock,
         patience: float = PATIENCE_SECONDS,
+        observer: Observer = NOBODY,
     ) -> None:
+        self._observer = observer
         self._resolver = resolver
         self._host = host
         self._store = store
@@ -197,6 +200,7 @@ class PolicyFinder:
             policy = _parsed(text)
         except FetchError as error:
             return await self._pause(domain, held, error)
+        self._observer.policy_fetched("")
         now = self._clock.now()
         fetched = StoredPolicy(
             domain=domain,
@@ -214,6 +218,7 @@ class PolicyFinder:
 
     async def _pause(self, domain: str, held: StoredPolicy | None, error: FetchError) -> StsFacts:
         """Note the failure, so that the policy host is left alone for a while (RFC 8461 §3.3)."""
+        self._observer.policy_fetched(error.reason.value)
         # RFC 8461 §3.3: whoever runs this should know, unless the policy was given up anyway.
         matters = held is not None and held.mode is not StsMode.NONE
         logger.log(

@@ -15,9 +15,11 @@ from delivery.agent.chunking import BrokenChunking
 from delivery.agent.clock import Clock
 from delivery.agent.config import AgentConfig
 from delivery.agent.dialer import Dialer
+from delivery.agent.errors import ConnectError
 from delivery.agent.fair import Party
 from delivery.agent.health import Health, Trouble
 from delivery.agent.neighbours import Neighbours
+from delivery.agent.observer import NOBODY, Observer
 from delivery.agent.session import Session, Target
 from delivery.agent.slots import Slot, Slots
 from delivery.policy.facts import TlsEvidence
@@ -37,15 +39,22 @@ class Pool:
         clock: Clock,
         health: Health | None = None,
         neighbours: Neighbours | None = None,
+        observer: Observer = NOBODY,
     ) -> None:
         self._config = config
         self._dialer = dialer
+        self._observer = observer
         self._clock = clock
         self._slots = Slots(config, clock=clock, health=health or Health(), neighbours=neighbours)
         self._idle: OrderedDict[Session, asyncio.TimerHandle] = OrderedDict()
         self._by_key: dict[Hashable, list[Session]] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._broken_chunking = BrokenChunking()
+
+    @property
+    def sessions(self) -> tuple[int, int]:
+        """How many sessions are at work, and how many are idle."""
+        return self._slots.working, len(self._idle)
 
     def slot(self, host: str, address: str, party: Party, *, is_visit: bool = False) -> Slot:
         """Return the right to have a session with `host`; entering it waits for its turn.
@@ -77,7 +86,12 @@ class Pool:
         Raises:
             ConnectError: there is no connection.
         """
-        wire = await self._dialer.dial(target.address, host=target.host.name)
+        try:
+            wire = await self._dialer.dial(target.address, host=target.host.name)
+        except ConnectError:
+            self._observer.session_began("failed")
+            raise
+        self._observer.session_began("opened")
         return Session(
             wire,
             target,
@@ -85,6 +99,7 @@ class Pool:
             clock=self._clock,
             earlier=earlier,
             broken_chunking=self._broken_chunking,
+            observer=self._observer,
         )
 
     def take(self, target: Target) -> Session | None:
@@ -95,6 +110,7 @@ class Pool:
             self._forget(session)
             is_fresh = self._clock.now() - session.opened_at < OLDEST
             if is_fresh and session.can_be_used_again:
+                self._observer.session_began("reused")
                 return session
             self.retire(session)
         return None

@@ -27,6 +27,7 @@ from delivery.agent.burst import Burst
 from delivery.agent.cache import AnswerCache
 from delivery.agent.clock import Clock
 from delivery.agent.config import AgentConfig
+from delivery.agent.observer import NOBODY, Observer
 from delivery.policy.facts import Dnssec
 
 TRY_SECONDS = (3.0, 6.0)
@@ -59,9 +60,15 @@ class DnsResolver:
     """
 
     def __init__(
-        self, config: AgentConfig, *, clock: Clock, answers: AnswerCache | None = None
+        self,
+        config: AgentConfig,
+        *,
+        clock: Clock,
+        answers: AnswerCache | None = None,
+        observer: Observer = NOBODY,
     ) -> None:
         self._servers = servers_to_ask(config)
+        self._observer = observer
         self._trust_ad = config.trust_ad
         self._time_scale = config.time_scale
         self._clock = clock
@@ -95,6 +102,13 @@ class DnsResolver:
         await asyncio.gather(*asked, return_exceptions=True)
 
     async def _ask(self, name: str, kind: str) -> Answer:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        answer = await self._find_out(name, kind)
+        self._observer.dns_answered(answer, loop.time() - began)
+        return answer
+
+    async def _find_out(self, name: str, kind: str) -> Answer:
         try:
             question = _question(name, kind)
         except (dns.exception.DNSException, UnicodeError) as error:

@@ -19,6 +19,7 @@ from delivery.agent.clock import Clock
 from delivery.agent.config import AgentConfig
 from delivery.agent.dialogue import Dialogue, heard, spoken
 from delivery.agent.errors import LostError, RefusedError, SessionError, SilentError, TlsError
+from delivery.agent.observer import NOBODY, Observer
 from delivery.agent.roots import trusted_roots
 from delivery.agent.transcript import Transcript
 from delivery.agent.wire import Wire
@@ -88,6 +89,7 @@ class Session:
         clock: Clock,
         earlier: TlsEvidence | None = None,
         broken_chunking: BrokenChunking | None = None,
+        observer: Observer = NOBODY,
     ) -> None:
         self.target = target
         self.transcript = Transcript()
@@ -96,6 +98,9 @@ class Session:
         self.opened_at: datetime = clock.now()
         self.smtp = ClientConnection()
         self._wire = wire
+        self.observer = observer
+        self._loop_time = asyncio.get_running_loop().time
+        self._asked_at = self._loop_time()
         self._config = config
         self._clock = clock
         self._tls = earlier
@@ -248,6 +253,7 @@ class Session:
         if chunk is not None:
             wire += self._chunk(chunk, is_last=is_last)
         self._wire.write(wire)
+        self._asked_at = self._loop_time()
 
     async def reply(self) -> Reply:
         """Return the next reply.
@@ -268,6 +274,8 @@ class Session:
         self._is_first_read_over_tls = False
         self.transcript.add("S", heard(event.reply, event.command))
         self.dialogue.reply(event.reply, event.command)
+        kind = event.command.kind if event.command else Kind.GREETING
+        self.observer.command_answered(kind, event.reply.code, self._loop_time() - self._asked_at)
         return event.reply
 
     async def _receive(self) -> bytes:
@@ -336,6 +344,7 @@ class Session:
                     await self._wire.drain()
             except TimeoutError:
                 raise self._lost(f"the server took no content for {seconds:g} seconds") from None
+        self._asked_at = self._loop_time()
 
     def note(self, what: str) -> None:
         """Note what happened to the session itself."""

@@ -131,6 +131,11 @@ class Slots:
         self._parked = 0
         self._sweeping: asyncio.TimerHandle | None = None
 
+    @property
+    def working(self) -> int:
+        """How many sessions there may be at work now, those included that only wait."""
+        return len(self._working) + self._parked
+
     def health_of(self, host: str) -> HostHealth:
         """Return what is known about a host."""
         return self._health.of(host, self._most_per_host)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from delivery.selectors.attempts import attempts, domain_attempts, outcomes_since
+from delivery.selectors.attempts import attempts, domain_attempts
 from delivery.selectors.domains import (
     DomainView,
     domain_views,
@@ -51,6 +51,7 @@ from delivery.selectors.receipts import (
     receipt_document,
     way_of,
 )
+from delivery.selectors.waiting import Waiting, most_overdue, waiting_copies
 
 __all__ = [
     "Alternative",
@@ -66,6 +67,7 @@ __all__ = [
     "Receipt",
     "ReceiptPart",
     "Story",
+    "Waiting",
     "WayOut",
     "attempt_document",
     "attempts",
@@ -77,9 +79,9 @@ __all__ = [
     "ledger_row",
     "looked_up_since",
     "lost_policies",
+    "most_overdue",
     "outbox",
     "outbox_counts",
-    "outcomes_since",
     "outlook",
     "policy_facts",
     "published_history",
@@ -89,6 +91,7 @@ __all__ = [
     "receipt_document",
     "row_of",
     "rows_for",
+    "waiting_copies",
     "way_of",
     "weakened_domains",
     "with_messages",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 
 from delivery.models import Attempt
 
@@ -37,9 +37,3 @@ def attempts(
     if failed:
         rows = rows.exclude(outcome__in=("delivered", "probed"))
     return rows[:limit]
-
-
-def outcomes_since(since: datetime) -> dict[str, int]:
-    """Return how many sessions of all accounts ended in which way."""
-    rows = Attempt.objects.filter(at__gte=since).order_by("outcome")
-    return dict(rows.values_list("outcome").annotate(number=Count("id")))

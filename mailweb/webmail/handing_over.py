@@ -10,6 +10,8 @@ from django.db import transaction
 
 from accounts import selectors as accounts
 from delivery import services as delivery
+from delivery.counting import submission
+from delivery.metrics import Door
 from delivery.policy.modes import Mode, Order
 from delivery.policy.tls_required import says_no
 from delivery.promises import foreseen
@@ -30,6 +32,7 @@ class UnknownSenderError(UserError):
     """The sender is not an address of an account here."""
 
 
+@submission(Door.COMMAND)
 def hand_over(
     *,
     sender: str,

@@ -17,6 +17,8 @@ from django.db.models import F
 
 from accounts import selectors as accounts
 from delivery import events, services
+from delivery.counting import submission
+from delivery.metrics import Door
 from delivery.policy.modes import Mode
 from mailweb.lib.addresses import Address
 from mailweb.lib.errors import UserError
@@ -92,6 +94,7 @@ class Answers:
     anyway: bool = False
 
 
+@submission(Door.WEB)
 def send(
     draft: Draft,
     *,

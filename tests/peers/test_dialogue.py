@@ -98,7 +98,7 @@ async def test_refusal_is_told_at_info_and_success_at_debug(
     net: Net, caplog: pytest.LogCaptureFixture
 ) -> None:
     await net.serve(SmtpServer({"RCPT": ["550 5.1.1 no such user", "250 OK"]}))
-    with caplog.at_level(logging.DEBUG, logger="delivery.agent.deliver"):
+    with caplog.at_level(logging.DEBUG, logger="delivery.agent.attempt_log"):
         await net.send()
         await net.send()
     told = [one for one in caplog.records if one.getMessage() == "attempt ended"]

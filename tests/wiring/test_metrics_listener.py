@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from mailweb import metrics, metrics_listener
+from tests.services import free_port
+from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_django.fixtures import Settings
+
+
+@pytest.fixture
+def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[metrics_listener.Listener]:
+    monkeypatch.setattr(metrics, "_queue_now", list)
+    listener = metrics_listener.Listener("127.0.0.1:0")
+    listener.start()
+    assert listener.is_listening.wait(10)
+    yield listener
+    listener.close()
+    listener.join(10)
+
+
+def ask(port: int, path: str = "/metrics", **headers: str) -> tuple[int, str]:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_listener_shows_what_the_page_shows(listener: metrics_listener.Listener) -> None:
+    status, text = ask(listener.port)
+    assert status == 200
+    assert 'mailweb_attempts_total{outcome="delivered",scope="host"}' in text
+    assert ask(listener.port, "/admin/")[0] == 404
+
+
+def test_listener_asks_others_for_the_token(
+    listener: metrics_listener.Listener, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.METRICS_TOKEN = "open sesame"
+    real = metrics.may_ask
+    monkeypatch.setattr(
+        metrics_listener, "may_ask", lambda _, authorization: real("192.0.2.7", authorization)
+    )
+    assert ask(listener.port)[0] == 403
+    assert ask(listener.port, Authorization="Bearer open")[0] == 403
+    assert ask(listener.port, Authorization="Bearer open sesame")[0] == 200
+
+
+def test_second_worker_takes_over_when_the_first_one_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "_queue_now", list)
+    monkeypatch.setattr(metrics_listener, "TAKES_OVER_AFTER_SECONDS", 0.05)
+    where = f"127.0.0.1:{free_port()}"
+    first, second = metrics_listener.Listener(where), metrics_listener.Listener(where)
+    first.start()
+    assert first.is_listening.wait(10)
+    second.start()
+    assert not second.is_listening.is_set()
+    first.close()
+    try:
+        assert second.is_listening.wait(10)
+        assert eventually(lambda: ask(second.port)[0] == 200)
+    finally:
+        second.close()
+        first.join(10)
+        second.join(10)
+
+
+@pytest.mark.parametrize("text", ["9100", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:99999"])
+def test_nonsense_is_said_at_once(text: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="METRICS_LISTEN is address:port"):
+        metrics_listener.Listener(text)
+
+
+def test_addresses_are_read() -> None:
+    assert metrics_listener.endpoint("[::1]:9100") == ("::1", 9100)
+    assert metrics_listener.endpoint(":9100") == ("127.0.0.1", 9100)
+
+
+def test_nobody_listens_unless_it_is_asked_for(settings: Settings) -> None:
+    settings.METRICS_LISTEN = ""
+    assert metrics_listener.start() is None
