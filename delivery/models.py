@@ -24,7 +24,7 @@ from delivery.lookup_models import DomainLookup as DomainLookup
 from delivery.lookup_models import PublishedPolicy as PublishedPolicy
 from delivery.lookup_models import StsPolicy as StsPolicy
 from delivery.policy.facts import Dnssec, Starttls, StsMode
-from delivery.policy.modes import Mode, PledgeKind
+from delivery.policy.modes import Mode, Order, PledgeKind, SenderPolicy
 from delivery.policy.outcome import Scope
 from delivery.policy.promise import IfWorse
 from delivery.policy.reasons import Reason
@@ -259,6 +259,15 @@ class Recipient(models.Model):
     def is_open(self) -> bool:
         """Whether something will still happen to this copy."""
         return self.state in OPEN_STATES
+
+    @property
+    def order(self) -> Order:
+        """What is demanded for this copy; needs the message."""
+        return Order(
+            mode=Mode(self.mode),
+            pledge=PledgeKind(self.pledge) if self.pledge else None,
+            sender=SenderPolicy.from_json(self.message.sender_policy),
+        )
 
     @property
     def server_reply(self) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from delivery import local
 from delivery.models import Recipient
-from delivery.policy.modes import Mode, Order, PledgeKind, SenderPolicy
+from delivery.policy.modes import Mode, Order
 from delivery.policy.verdict import Way, foresee
 from delivery.selectors.domains import domain_views
 from delivery.services import domain_of
@@ -30,14 +31,5 @@ def foreseen_as(
     mode: Mode, copies: Iterable[Recipient], *, owner_id: int, now: datetime
 ) -> dict[str, Way]:
     """Return how each of a message's copies would travel now if it were sent as `mode` says."""
-    orders = {copy.address: order_of(copy, mode) for copy in copies}
+    orders = {copy.address: replace(copy.order, mode=mode) for copy in copies}
     return foreseen(owner_id=owner_id, orders=orders, now=now)
-
-
-def order_of(copy: Recipient, mode: Mode | None = None) -> Order:
-    """Return what is demanded for a copy, or would be with another mode."""
-    return Order(
-        mode=Mode(copy.mode) if mode is None else mode,
-        pledge=PledgeKind(copy.pledge) if copy.pledge else None,
-        sender=SenderPolicy.from_json(copy.message.sender_policy),
-    )

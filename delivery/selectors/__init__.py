@@ -17,9 +17,10 @@ from delivery.selectors.outbox import (
     Outbox,
     OutboxCopy,
     OutboxItem,
-    WayOut,
+    asking_messages,
     outbox,
     outbox_counts,
+    outbox_items,
 )
 from delivery.selectors.outlook import (
     Alternative,
@@ -68,7 +69,7 @@ __all__ = [
     "ReceiptPart",
     "Story",
     "Waiting",
-    "WayOut",
+    "asking_messages",
     "attempt_document",
     "attempts",
     "copy_document",
@@ -82,6 +83,7 @@ __all__ = [
     "most_overdue",
     "outbox",
     "outbox_counts",
+    "outbox_items",
     "outlook",
     "policy_facts",
     "published_history",

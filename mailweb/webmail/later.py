@@ -55,6 +55,15 @@ def chosen(key: str, typed: str, now: datetime) -> datetime | None:
     return _checked(_read(typed, now), now)
 
 
+def time_for(key: str, typed: str, now: datetime) -> datetime:
+    """Return the time that was chosen or typed, where there has to be one.
+
+    Raises:
+        ImpossibleTimeError: there is none, it has passed, or it is too far away.
+    """
+    return chosen(key, typed, now) or _checked(_read(typed, now), now)
+
+
 def in_words(at: datetime, now: datetime) -> str:
     """Return a time to come in words: today at 10:42, tomorrow at 08:00, on 3 March at 08:00."""
     days = (at.date() - now.date()).days

@@ -13,13 +13,15 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, Q
 
 from accounts import selectors as accounts
-from delivery import events, services
+from delivery import events, releasing, services
 from delivery.counting import submission
 from delivery.metrics import Door
+from delivery.models import Recipient as Copy
 from delivery.policy.modes import Mode
+from mailweb.lib import addresses
 from mailweb.lib.addresses import Address
 from mailweb.lib.errors import UserError
 from mailweb.webmail import composing, later
@@ -28,7 +30,7 @@ from mailweb.webmail.acquaintances import known_among
 from mailweb.webmail.mime import compose
 from mailweb.webmail.models import Correspondent, Draft, Message, Role
 from mailweb.webmail.outlook import outlook_of
-from mailweb.webmail.recipients import recipients_of
+from mailweb.webmail.recipients import FIELDS, recipients_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -303,8 +305,12 @@ def _remember(user: User, recipients: Recipients, *, now: datetime) -> None:
 def undo(message: OutboundMessage, *, user: User, now: datetime) -> Draft | None:
     """Take a message back and return its draft as it was; None if a copy has begun to leave."""
     draft = Draft.with_sent.filter(outbound=message, user=user).first()
+    cancelled = set(
+        message.recipients.filter(settled_at__isnull=False).values_list("address", flat=True)
+    )
     if draft is None or not services.undo(message=message, now=now):
         return None
+    _leave_out(draft, cancelled)
     Draft.with_sent.filter(pk=draft.pk).update(outbound=None, updated_at=now)
     sent = list(Message.objects.filter(user=user, outbound=message).values_list("uuid", flat=True))
     store.move_messages(user=user, uuids=sent, to=store.mailboxes_for(user)[Role.TRASH])
@@ -316,12 +322,50 @@ def undo(message: OutboundMessage, *, user: User, now: datetime) -> Draft | None
     return draft
 
 
+def _leave_out(draft: Draft, specs: set[str]) -> None:
+    """Take those out of a draft whose copies its sender has cancelled in the outbox."""
+    if not specs:
+        return
+    entries = recipients_of(draft).entries
+    for name in FIELDS:
+        kept = [
+            entry.typed
+            for entry in entries
+            if entry.field == name and not (entry.address and entry.address.spec in specs)
+        ]
+        setattr(draft, name, kept)
+    draft.save(update_fields=FIELDS)
+
+
+def has_draft(message: OutboundMessage, *, user: User) -> bool:
+    """Return whether a message was written here, so that it can be taken back as a draft."""
+    return Draft.with_sent.filter(outbound=message, user=user).exists()
+
+
+@transaction.atomic
+def change_mode(
+    message: OutboundMessage, *, mode: Mode, now: datetime, only: Copy | None = None
+) -> int:
+    """Send a message's copies, or `only` one, with another mode; return how many.
+
+    The draft keeps the choice too, in case the message is taken back.
+    """
+    copies = releasing.ALL if only is None else Q(pk=only.pk)
+    changed = releasing.change_mode(message=message, mode=mode, copies=copies, now=now)
+    drafts = Draft.with_sent.filter(outbound=message)
+    if changed and only is None:
+        drafts.update(mode=mode, mode_is_by_hand=True, copy_modes={})
+    elif changed and only is not None:
+        for draft in drafts:
+            composing.choose_copy_mode(draft, key=addresses.parse(only.address).key, mode=mode)
+    return changed
+
+
 def forget_sent_drafts(*, now: datetime) -> int:
     """Delete drafts whose message has left or can't be taken back any more; return how many."""
-    gone = Draft.with_sent.filter(outbound__queued_at__lt=now - SENT_DRAFTS_KEPT).exclude(
-        outbound__recipients__state="scheduled"
-    )
-    return gone.delete()[1].get("webmail.Draft", 0)
+    still_here = Copy.objects.open().filter(message=OuterRef("outbound"), attempts_made=0)
+    old = Draft.with_sent.filter(outbound__queued_at__lt=now - SENT_DRAFTS_KEPT)
+    return old.exclude(Exists(still_here)).delete()[1].get("webmail.Draft", 0)
 
 
 def sent_sentence(

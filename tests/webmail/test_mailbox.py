@@ -128,7 +128,8 @@ def test_list_costs_the_same_few_queries_however_long_it_is(
     for _ in range(number):
         file(alice, now)
     as_alice.get(INBOX)
-    with django_assert_num_queries(5):  # session, user, mailbox, notices, messages
+    # Session, user, mailbox, notices, what is held, messages.
+    with django_assert_num_queries(6):
         as_alice.get(INBOX, headers=HTMX | {"HX-Target": "message-list"})
 
 
@@ -197,9 +198,9 @@ def test_unread_notice_stands_above_the_list_until_it_is_dismissed(as_alice, ali
     )
     page = as_alice.get(INBOX).content.decode()
     assert page.count("Not delivered: post@harbour.test") == 1
-    assert "See what you can do" in page
+    assert "Put away" in page
     as_alice.post(reverse("webmail:mark-seen", args=[notice.uuid]) + f"?next={INBOX}")
-    assert "See what you can do" not in as_alice.get(INBOX).content.decode()
+    assert "Put away" not in as_alice.get(INBOX).content.decode()
     assert subjects(as_alice.get(INBOX)) == ["Not delivered: post@harbour.test"]
 
 

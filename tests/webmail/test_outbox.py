@@ -85,7 +85,15 @@ def test_states_have_their_words_and_buttons(as_alice, alice, now):
     held(alice, now)
     page = as_alice.get(OUTBOX).text
     assert "3 messages, 2 need you" in page
-    for words in ("Needs you", "Failed", "Held", "On its way", "Waiting", "Try now", "Send anyway"):
+    for words in (
+        "Needs you",
+        "Failed",
+        "Held",
+        "On its way",
+        "Waiting",
+        "Try now",
+        "Send all the",
+    ):
         assert words in page
     assert "550 5.1.1 such user" in page
     assert "451 4.7.1 later" in page
@@ -107,14 +115,30 @@ def test_nobody_sees_the_outbox_of_others(as_charlie, alice, now):
     assert str(message.uuid) not in as_charlie.get(OUTBOX).text
 
 
-ACTIONS = ("undo-send", "send-now", "retry-now", "cancel-send", "put-away")
-COPY_ACTIONS = (("keep-trying",), ("other-address",), ("change-mode", "default"))
+ACTIONS = (
+    ("undo-send",),
+    ("send-now",),
+    ("retry-now",),
+    ("cancel-send",),
+    ("put-away",),
+    ("reschedule",),
+    ("change-modes", "default"),
+)
+COPY_ACTIONS = (
+    ("keep-trying",),
+    ("other-address",),
+    ("change-mode", "default"),
+    ("cancel-copy",),
+    ("send-anyway",),
+    ("let-wait",),
+    ("today",),
+)
 
 
 def every_url(message: OutboundMessage) -> list[str]:
     copy = message.recipients.get().pk
     return [
-        *(url(name, message) for name in ACTIONS),
+        *(url(name, message, *more) for name, *more in ACTIONS),
         *(url(name, message, copy, *more) for name, *more in COPY_ACTIONS),
     ]
 
@@ -177,7 +201,7 @@ def test_send_now_does_not_wait_for_the_undo_window(as_alice, alice, now):
 
 def test_a_held_message_can_be_let_go(as_alice, alice, now):
     message = held(alice, now)
-    as_alice.post(url("send-now", message))
+    as_alice.post(url("send-anyway", message, message.recipients.get().pk))
     assert state_of(message) == State.QUEUED
 
 
@@ -218,10 +242,11 @@ def test_a_failed_copy_can_go_differently(as_alice, alice, now, mode):
     assert (copy.state, copy.mode) == (State.QUEUED, mode)
 
 
-def test_modes_that_are_no_way_out_do_not_exist(as_alice, alice, now):
+def test_modes_that_nobody_knows_do_not_exist(as_alice, alice, now):
     message = failed(alice, now)
     copy = message.recipients.get()
-    assert as_alice.post(url("change-mode", message, copy.pk, "requiretls")).status_code == 404
+    assert as_alice.post(url("change-mode", message, copy.pk, "careless")).status_code == 404
+    assert as_alice.post(url("change-modes", message, "careless")).status_code == 404
 
 
 def test_another_address_opens_the_message_with_the_recipient_empty(as_alice, alice, now):

@@ -14,14 +14,12 @@ from mailweb.webmail.selectors.letters import (
     receipt_of,
 )
 from mailweb.webmail.selectors.lists import (
-    NoticeCard,
     Page,
     Place,
     Row,
     Show,
     drafts_of,
     messages_in,
-    notices_in,
     rows_of,
 )
 from mailweb.webmail.selectors.navigation import NOWHERE, Navigation, navigation
@@ -32,7 +30,6 @@ __all__ = [
     "Found",
     "Letter",
     "Navigation",
-    "NoticeCard",
     "Page",
     "Place",
     "Row",
@@ -44,7 +41,6 @@ __all__ = [
     "messages_in",
     "navigation",
     "neighbours",
-    "notices_in",
     "part_urls",
     "receipt_of",
     "rows_of",

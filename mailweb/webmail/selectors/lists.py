@@ -15,7 +15,7 @@ from django.utils import timezone
 from delivery.models import Recipient, State
 from mailweb.webmail import days, people
 from mailweb.webmail.mime import text
-from mailweb.webmail.models import Draft, Mailbox, Message, Notice, Role
+from mailweb.webmail.models import Draft, Mailbox, Message, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -81,18 +81,6 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoticeCard:
-    """A delivery that failed or is late: stands above the list until it is read."""
-
-    key: str
-    title: str
-    text: str
-    date: str
-    at: datetime
-    tone: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where in a list a page begins: after `before`, or up to `after`. Empty: at the top."""
 
@@ -135,10 +123,10 @@ def drafts_of(user: User, *, now: datetime, place: Place = TOP) -> Page:
     return Page(rows=rows, older=page.older, newer=page.newer)
 
 
-def notices_in(mailbox: Mailbox, *, now: datetime) -> tuple[NoticeCard, ...]:
+def notices_in(mailbox: Mailbox) -> list[Message]:
     """Return the latest unread notices about deliveries."""
     found = Message.objects.filter(mailbox=mailbox, is_seen=False, notice__gt="")
-    return tuple(_card(message, now) for message in found[:MOST_NOTICES])
+    return list(found.select_related("user")[:MOST_NOTICES])
 
 
 def rows_of(
@@ -247,18 +235,6 @@ def _draft_row(draft: Draft, now: datetime) -> Row:
         at=at,
         group=days.group(at, local_now),
         is_draft=True,
-    )
-
-
-def _card(message: Message, now: datetime) -> NoticeCard:
-    at = timezone.localtime(message.received_at)
-    return NoticeCard(
-        key=str(message.uuid),
-        title=message.subject,
-        text=message.snippet,
-        date=days.short(at, timezone.localtime(now)),
-        at=at,
-        tone="bad" if message.notice == Notice.FAILED else "warn",
     )
 
 

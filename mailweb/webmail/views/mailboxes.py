@@ -18,7 +18,7 @@ from django_htmx.http import push_url
 
 from accounts import selectors as accounts
 from mailweb.lib.htmx import render_page
-from mailweb.webmail import access, selectors, services
+from mailweb.webmail import access, notice_cards, selectors, services
 from mailweb.webmail.list_forms import Change, ChangeForm
 from mailweb.webmail.models import Mailbox, Message, Role
 from mailweb.webmail.selectors import Place, Show
@@ -108,11 +108,13 @@ def _list(request: UserRequest, box: Mailbox) -> dict[str, Any]:
     place = Place(before=request.GET.get("before", ""), after=request.GET.get("after", ""))
     show = _show(request)
     is_drafts = box.role == Role.DRAFTS
-    cards = selectors.notices_in(box, now=now) if place.is_top and show is Show.ALL else ()
+    back = _list_url(request, box)
+    has_cards = place.is_top and show is Show.ALL
+    cards = notice_cards.cards_in(box, user=request.user, now=now, back=back) if has_cards else ()
     if is_drafts:
         page = selectors.drafts_of(request.user, now=now, place=place)
     else:
-        without = [card.key for card in cards]
+        without = [card.key for card in cards if card.key]
         page = selectors.messages_in(box, now=now, show=show, place=place, without=without)
     return {
         "page": page,
@@ -157,6 +159,7 @@ def letter_context(request: UserRequest, message: Message) -> dict[str, Any]:
         "letter": letter,
         "receipt": selectors.receipt_of(message),
         "boxes": selectors.mailboxes_to_move_to(message),
+        "delivery": notice_cards.card_about(message, now=timezone.now(), back=request.path),
         "pictures_url": _with(request, pictures="remote"),
         "text_url": _with(request, view="text") if letter.shows_html else "",
         "html_url": _with(request, view="") if letter.has_html and not letter.shows_html else "",

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from delivery import selectors as delivery
 from mailweb.lib.htmx import render_page
-from mailweb.webmail import access, receipts, selectors, services
+from mailweb.webmail import access, notice_cards, receipts, selectors, services
 from mailweb.webmail.answer_way import way_of_answer
 from mailweb.webmail.list_forms import MoveForm
 from mailweb.webmail.mime import parse, sanitize
@@ -63,6 +63,18 @@ def _receipt(request: UserRequest, message: Message) -> HttpResponse:
     _outbound(message)
     context = {"message": message, "receipt": selectors.receipt_of(message)}
     return render_page(request, "webmail/message.html", context, partials=frozenset({"receipt"}))
+
+
+@login_required
+@require_safe
+def notice_delivery(request: UserRequest, key: UUID) -> HttpResponse:
+    """Render what became of the delivery that a notice tells of, as it stands now."""
+    found = access.message_for(request.user, key)
+    back = reverse("webmail:message", args=[key])
+    card = notice_cards.card_about(found, now=timezone.now(), back=back)
+    if card is None:
+        raise Http404
+    return render(request, "components/delivery_card.html", {"card": card, "notice": found})
 
 
 @login_required
