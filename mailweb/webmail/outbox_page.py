@@ -158,7 +158,7 @@ class _Place:
 
     back: str
     changed: dict[int, str]
-    drafts: set[int | None]
+    drafts: set[int]
     now: datetime
 
     def card(self, item: OutboxItem) -> Card:

@@ -35,7 +35,7 @@ def scheduled(user, now, *to: str, **fields) -> OutboundMessage:
     return sending.send(draft, now=now, answers=Answers(anyway=True), release_at=now + DAY)
 
 
-def page_of(browser, message) -> str:
+def page_of(browser, message):
     answer = browser.get(url("outbox-message", message))
     assert answer.status_code == 200
     return answer.text

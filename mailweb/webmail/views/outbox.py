@@ -17,6 +17,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from delivery import releasing, selectors, services
 from delivery.policy.modes import Mode
+from delivery.policy.retry import FURTHEST_RELEASE
 from mailweb.lib.htmx import render_page
 from mailweb.webmail import (
     access,
@@ -245,7 +246,7 @@ def _show_message(
         "sent": Message.objects.filter(user=user, outbound=message).first(),
         "here": here,
         "now": now,
-        "latest": now + later.FURTHEST_RELEASE,
+        "latest": now + FURTHEST_RELEASE,
         "typed": request.POST.get("send_at", ""),
         "wrong_time": wrong_time,
     }
