@@ -15,6 +15,7 @@ from django.utils import timezone
 from delivery.admin_destinations import DestinationHealthAdmin
 from delivery.admin_kinds import BoundedPaginator, ReadOnlyAdmin, first_line, moment, tag
 from delivery.admin_queue import RecipientAdmin
+from delivery.admin_transports import RouteAdmin, TransportAdmin
 from delivery.models import (
     Attempt,
     AttemptOutcome,
@@ -24,7 +25,9 @@ from delivery.models import (
     OutboundMessage,
     PublishedPolicy,
     Recipient,
+    Route,
     StsPolicy,
+    Transport,
 )
 
 if TYPE_CHECKING:
@@ -193,3 +196,7 @@ class PublishedPolicyAdmin(ReadOnlyAdmin):
     list_display = ("domain", "kind", "host", "mode", "first_seen_at", "last_seen_at", "gone_at")
     list_filter = ("kind", "mode")
     search_fields = ("domain",)
+
+
+admin.site.register(Transport, TransportAdmin)
+admin.site.register(Route, RouteAdmin)

@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, Q
 
-from delivery import journal, signing
+from delivery import journal, routes, signing
 from delivery.agent.job import Job, JobRecipient
 from delivery.agent.route import NOTHING, Memory
 from delivery.copies import Copy, held_under
@@ -28,6 +28,7 @@ from delivery.policy.modes import Mode, Order, PledgeKind, SenderPolicy
 from delivery.policy.promise import IfWorse, Promise
 from delivery.policy.record import DomainRecord
 from delivery.policy.reporting import from_stored
+from delivery.policy.transport import Transport
 from delivery.policy.verdict import Way
 from delivery.shares import FOR_ALL, Room
 from delivery.smtp import Ret
@@ -47,7 +48,8 @@ class Claim:
 
     `histories` has what their senders remember of TLS, by owner and domain; `memories` what earlier
     attempts at single copies mean for the way of the next. `records` has what is known of the
-    domains of copies whose promise is looked at again.
+    domains of copies whose promise is looked at again, `ways` the transports of copies that do not
+    go plainly direct.
     """
 
     lease: UUID
@@ -57,6 +59,7 @@ class Claim:
     histories: dict[tuple[int | None, str], TlsHistory] = field(default_factory=dict)
     memories: dict[int, Memory] = field(default_factory=dict)
     records: dict[tuple[int | None, str], DomainRecord] = field(default_factory=dict)
+    ways: dict[int, Transport] = field(default_factory=dict)
 
 
 def claim(
@@ -87,6 +90,7 @@ def claim(
         histories=tls_histories(copies, now=now),
         memories=memories_of(copies),
         records=records_of(copies),
+        ways=routes.ways_for(copies, now=now),
     )
 
 
@@ -175,32 +179,36 @@ def _requeue(which: Q, now: datetime) -> int:
 def jobs_from(claimed: Claim, copies: Iterable[Copy]) -> list[Job]:
     """Group copies into jobs: one message, one domain, one order, one way to go.
 
+    What leaves through a relay is one job for all domains: the first hop is the same.
+
     Copies whose row can't be read are left out, and the log says why.
     """
-    groups: dict[tuple[int, str, str, str, str, str, Memory], list[Copy]] = defaultdict(list)
+    groups: dict[tuple[int, str, str, str, str, str, str, Memory], list[Copy]] = defaultdict(list)
     for one in copies:
         memory = claimed.memories.get(one.pk, NOTHING)
         promised = one.promised if one.if_worse else ""
-        key = (one.message_id, one.domain, one.mode, one.pledge, promised, one.if_worse, memory)
+        way = claimed.ways.get(one.pk)
+        name, domain = (way.name, way.domain_of_job(one.domain)) if way else ("", one.domain)
+        key = (one.message_id, domain, name, one.mode, one.pledge, promised, one.if_worse, memory)
         groups[key].append(one)
-    jobs = (_job_or_none(group, key[-1], claimed) for key, group in groups.items())
+    jobs = (_job_or_none(group, key[1], key[-1], claimed) for key, group in groups.items())
     return [job for job in jobs if job is not None]
 
 
-def _job_or_none(group: list[Copy], memory: Memory, claimed: Claim) -> Job | None:
+def _job_or_none(group: list[Copy], domain: str, memory: Memory, claimed: Claim) -> Job | None:
     """One row that is broken must not stop all the others of a claim, again and again."""
     try:
-        return _job(group, memory, claimed)
+        return _job(group, domain, memory, claimed)
     except Exception:
         logger.exception("copies can't be sent", extra={"recipients": [one.pk for one in group]})
         return None
 
 
-def _job(group: list[Copy], memory: Memory, claimed: Claim) -> Job:
+def _job(group: list[Copy], domain: str, memory: Memory, claimed: Claim) -> Job:
     first = group[0]
     return Job(
         mail_from=first.mail_from,
-        domain=first.domain,
+        domain=domain,
         recipients=tuple(_recipient(one) for one in group),
         order=Order(
             mode=Mode(first.mode),
@@ -218,6 +226,7 @@ def _job(group: list[Copy], memory: Memory, claimed: Claim) -> Job:
         envid=first.envid,
         log=journal.fields_of(group),
         promise=_promise(first, claimed) if first.if_worse and first.promised else None,
+        transport=claimed.ways.get(first.pk),
     )
 
 
@@ -231,6 +240,11 @@ def _promise(copy: Copy, claimed: Claim) -> Promise:
 
 def _recipient(one: Copy) -> JobRecipient:
     if not (one.notify or one.orcpt):
-        return JobRecipient(key=one.pk, address=one.address)
-    notify = from_stored(one.notify)
-    return JobRecipient(key=one.pk, address=one.address, notify=notify, orcpt=one.orcpt)
+        return JobRecipient(key=one.pk, address=one.address, domain=one.domain)
+    return JobRecipient(
+        key=one.pk,
+        address=one.address,
+        domain=one.domain,
+        notify=from_stored(one.notify),
+        orcpt=one.orcpt,
+    )

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef
 
-from delivery.models import Recipient, State, Suppression
+from delivery.models import Recipient, Route, State, Suppression
 
 
 class Copy(NamedTuple):
@@ -39,8 +39,14 @@ class Copy(NamedTuple):
     """The message's."""
     promised: str
     if_worse: str
+    transport: str
+    """The one that an operator gave it, if any."""
+
     has_suppressions: bool = False
     """Whether its account has, or had, suppressed addresses: if not, nobody needs to look."""
+
+    has_routes: bool = False
+    """Whether any route is set up at all; the same for all copies of a claim."""
 
 
 _FROM_MESSAGE = frozenset(
@@ -63,5 +69,6 @@ def held_under(lease: UUID) -> tuple[Copy, ...]:
     """Return the copies that are being sent under `lease`."""
     listed = Exists(Suppression.objects.filter(owner=OuterRef("owner_id")))
     rows = Recipient.objects.filter(lease=lease, state=State.SENDING).order_by("id")
-    rows = rows.annotate(has_suppressions=listed)
+    has_route = Exists(Route.objects.order_by())
+    rows = rows.annotate(has_suppressions=listed, has_routes=has_route)
     return tuple(map(Copy._make, rows.values_list(*_COLUMNS)))

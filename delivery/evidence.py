@@ -27,6 +27,7 @@ from delivery.policy.facts import (
 from delivery.policy.modes import Mode
 from delivery.policy.outcome import Outcome, Result
 from delivery.policy.record import DomainRecord, Observation
+from delivery.policy.transport import Transport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,14 @@ class _Entry:
     mode: Mode
     attempt: HostAttempt
     facts: DomainFacts
+    domain: str
     signed_by: str = ""
+    via: Transport | None = None
+
+    @property
+    def is_about_domain(self) -> bool:
+        """Whether it says anything about the domain; a session with a relay does not."""
+        return self.via is None or not self.via.stands_alone
 
 
 def add(
@@ -55,14 +63,16 @@ def add(
             mode=report.job.order.effective_mode,
             attempt=attempt,
             facts=report.facts,
+            domain=report.job.recipient_domain,
             signed_by=_signed_by(report, attempt),
+            via=report.job.transport,
         )
         for report in reports
         for copy in [copies[report.job.recipients[0].key]]
         for attempt in report.attempts
     ]
     _write(entries, Source.DELIVERY)
-    stored.keep_facts([report.facts for report in reports], now=now)
+    stored.keep_facts([one.facts for one in reports if one.job.is_about_domain], now=now)
     return _link(entries, copies)
 
 
@@ -77,6 +87,7 @@ def add_probe(*, owner_id: int, facts: DomainFacts, attempts: Sequence[HostAttem
             mode=Mode.DEFAULT,
             attempt=attempt,
             facts=facts,
+            domain=facts.domain,
         )
         for pk, attempt in zip(keys, attempts, strict=True)
     ]
@@ -87,8 +98,8 @@ def _write(entries: list[_Entry], source: Source) -> None:
     bulk.add(Attempt, [_row(entry, source) for entry in entries])
     by_domain: dict[tuple[int, str], list[_Entry]] = defaultdict(list)
     for entry in entries:
-        if entry.owner_id is not None:
-            by_domain[entry.owner_id, entry.facts.domain].append(entry)
+        if entry.owner_id is not None and entry.is_about_domain:
+            by_domain[entry.owner_id, entry.domain].append(entry)
     _fold(by_domain)
 
 
@@ -161,7 +172,7 @@ def _row(entry: _Entry, source: Source) -> dict[str, Any]:
         "source": source,
         "at": attempt.started_at,
         "duration_ms": attempt.duration_ms,
-        "domain": facts.domain,
+        "domain": entry.domain,
         "mode": entry.mode,
         "mx": attempt.host,
         "address": attempt.address or None,
@@ -180,6 +191,9 @@ def _row(entry: _Entry, source: Source) -> dict[str, Any]:
         "detail": tls.detail or outcome.private or outcome.public,
         "stopped_by": attempt.stopped_by,
         "transcript": attempt.transcript,
+        "transport": entry.via.name if entry.via else "",
+        "transport_kind": entry.via.kind if entry.via else "",
+        "mechanism": attempt.mechanism,
         **_answer(outcome),
     }
     return row if source is Source.DELIVERY else row | {"outcome": AttemptOutcome.PROBED}

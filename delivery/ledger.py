@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from delivery import evidence, services, suppressions, tasks
+from delivery import evidence, services, suppressions, tasks, transport_news
 from delivery.agent.job import AttemptReport, RecipientResult
 from delivery.copies import Copy
 from delivery.models import DUE_STATES, Recipient, State
@@ -45,6 +45,7 @@ def record(
     results = [result for report in reports for result in report.results]
     with transaction.atomic():
         attempts = _kept_evidence(copies, reports, now)
+        transport_news.learn(reports, now=now)
         return settle(copies=copies, results=results, now=now, jitter=jitter, attempts=attempts)
 
 

@@ -29,6 +29,7 @@ from delivery.policy.outcome import Scope
 from delivery.policy.promise import IfWorse
 from delivery.policy.reasons import Reason
 from delivery.policy.record import Mechanism
+from delivery.policy.transport import RELAYING, Kind
 from delivery.policy.verdict import Way
 from delivery.rule_models import HoldKind as HoldKind
 from delivery.rule_models import HoldRule as HoldRule
@@ -36,6 +37,8 @@ from delivery.rule_models import KnownAddress as KnownAddress
 from delivery.rule_models import SendingLimits as SendingLimits
 from delivery.rule_models import Suppression as Suppression
 from delivery.smtp import Ret
+from delivery.transport_models import Route as Route
+from delivery.transport_models import Transport as Transport
 from mailweb.lib.choices import choices_of
 
 
@@ -164,7 +167,9 @@ class Recipient(models.Model):
     last_attempt = models.ForeignKey(
         "Attempt", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    transport = models.CharField(max_length=60, blank=True, help_text="Empty: direct to MX.")
+    transport = models.CharField(
+        max_length=60, blank=True, help_text="Given by an operator. Empty: as routes say."
+    )
     code = models.PositiveSmallIntegerField(null=True, blank=True)
     enhanced = models.CharField(max_length=12, blank=True)
     last_reply = models.TextField(blank=True)
@@ -337,6 +342,9 @@ class Attempt(models.Model):
     reply = models.TextField(blank=True)
     outcome = models.CharField(max_length=10, choices=choices_of(AttemptOutcome))
     transcript = models.TextField(blank=True, help_text="Commands and replies, never content.")
+    transport = models.CharField(max_length=60, blank=True, help_text="Empty: direct to MX.")
+    transport_kind = models.CharField(max_length=12, choices=choices_of(Kind), blank=True)
+    mechanism = models.CharField(max_length=24, blank=True, help_text="By which it logged in.")
 
     class Meta:
         ordering = ("-at", "-id")
@@ -348,6 +356,11 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.mx or self.domain} at {self.at:%Y-%m-%d %H:%M}: {self.outcome}"
+
+    @property
+    def is_first_hop(self) -> bool:
+        """Whether it was with a relay, so that it says nothing about the recipient's domain."""
+        return self.transport_kind in RELAYING
 
 
 class RecipientAttempt(models.Model):

@@ -113,7 +113,9 @@ class Shares:
             self._slow -= 1
         else:
             self._count(job, -1)
-        return self._note(job.domain, answers=has_answered or not was_slow)
+        answers = has_answered or not was_slow
+        news = [self._note(domain, answers=answers) for domain in job.domains]
+        return any(news)
 
     def age(self, now: float) -> None:
         """Give the room of those back that have become slow."""

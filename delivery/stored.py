@@ -40,7 +40,7 @@ def record_from(row: DomainEvidence) -> DomainRecord:
     values: dict[str, Any] = {name: getattr(row, name) for name in PLAIN_FIELDS}
     values |= {name: _track_from(row, name) for name in TRACKS}
     values |= {"stopped_by": Mechanism(row.stopped_by), "reason": Reason(row.reason)}
-    values["latest"] = tuple(_session_from(one) for one in row.latest)
+    values["latest"] = tuple(session_from(one) for one in row.latest)
     return DomainRecord(domain=row.domain, **values)
 
 
@@ -56,7 +56,8 @@ def _track_from(row: DomainEvidence, name: str) -> Track:
     )
 
 
-def _session_from(stored: dict[str, Any]) -> LastSession:
+def session_from(stored: dict[str, Any]) -> LastSession:
+    """Return the session that `session_json` kept."""
     return LastSession(
         host=stored["host"],
         at=datetime.fromisoformat(stored["at"]),
@@ -70,7 +71,8 @@ def _session_from(stored: dict[str, Any]) -> LastSession:
     )
 
 
-def _session_json(session: LastSession) -> dict[str, Any]:
+def session_json(session: LastSession) -> dict[str, Any]:
+    """Return a session as it is kept."""
     return {
         "host": session.host,
         "at": session.at.isoformat(),
@@ -91,7 +93,7 @@ def columns_of(record: DomainRecord) -> dict[str, Any]:
         track: Track = getattr(record, name)
         for field in fields(Track):
             columns[f"{name}_{field.name}"] = getattr(track, field.name)
-    columns["latest"] = [_session_json(session) for session in record.latest]
+    columns["latest"] = [session_json(session) for session in record.latest]
     return columns
 
 

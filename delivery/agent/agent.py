@@ -8,7 +8,7 @@ from datetime import timedelta
 from random import Random, SystemRandom
 from types import TracebackType
 
-from delivery.agent import probe, second_try
+from delivery.agent import probe, second_try, trial
 from delivery.agent.answers import Resolver
 from delivery.agent.cache import AnswerCache
 from delivery.agent.clock import Clock
@@ -23,8 +23,11 @@ from delivery.agent.observer import NOBODY, Observer
 from delivery.agent.policy_fetch import PATIENCE_SECONDS, PolicyFinder, PolicyStore
 from delivery.agent.policy_host import PolicyHost
 from delivery.agent.pool import Pool
+from delivery.agent.relay import Relays
 from delivery.agent.resolver import DnsResolver
+from delivery.agent.trial import Trial
 from delivery.policy.facts import DomainFacts, TlsaState
+from delivery.policy.transport import Kind, Transport
 
 FACTS_HOLD = timedelta(seconds=60)
 MOST_FACTS = 5000
@@ -71,14 +74,16 @@ class Agent:
             clock=clock,
             rng=rng or SystemRandom(),
         )
+        self._dialer = Dialer(config, resolver=self._resolver)
         self._pool = Pool(
             config,
-            dialer=Dialer(config),
+            dialer=self._dialer,
             clock=clock,
             health=health,
             neighbours=neighbours,
             observer=observer,
         )
+        self._relays = Relays(resolver=self._resolver, pool=self._pool, clock=clock)
         self._facts: dict[str, DomainFacts] = {}
         self._looking: dict[str, asyncio.Task[DomainFacts]] = {}
 
@@ -107,6 +112,8 @@ class Agent:
 
     async def deliver(self, job: Job) -> AttemptReport:
         """Try to deliver `job`; what the remote does never raises."""
+        if job.transport is not None and job.transport.stands_alone:
+            return await self._relays.deliver(job, job.transport)
         facts = await self._facts_about(job.domain)
         report = await deliver(job, facts, pool=self._pool, clock=self._clock)
         if not second_try.depends_on_policy(report):
@@ -139,6 +146,12 @@ class Agent:
         facts = await self.look_up(domain)
         attempts = await probe.visit(facts, pool=self._pool, clock=self._clock)
         return ProbeReport(facts=facts, attempts=attempts)
+
+    async def try_out(self, via: Transport) -> tuple[Trial, ...]:
+        """Visit what a transport leads to, without a message."""
+        if via.kind is Kind.SOCKS:
+            return tuple([await trial.try_proxy(via, name, self._dialer) for name in via.hosts])
+        return await trial.try_relay(via, await self._relays.facts_of(via), pool=self._pool)
 
     async def _facts_about(self, domain: str) -> DomainFacts:
         """Return facts that are at most a minute old; many who ask at once share one look-up."""

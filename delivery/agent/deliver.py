@@ -23,15 +23,22 @@ about the host's health is told to the pool.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from delivery.agent import outcomes, promised, route, transaction
+from delivery.agent import outcomes, promised, route, transaction, ways
+from delivery.agent.admission import admit
 from delivery.agent.attempt_log import tell_of
 from delivery.agent.clock import Clock
 from delivery.agent.content import Content
+from delivery.agent.endings import (
+    Ended,
+    aborted_on_the_way_out,
+    elapsed_ms,
+    for_all,
+    summed_up,
+)
 from delivery.agent.errors import ConnectError, SessionError, TlsError, TurnedAwayError
 from delivery.agent.fair import Party
 from delivery.agent.health import Trouble
@@ -43,7 +50,7 @@ from delivery.agent.transaction import Envelope, NotBegunError
 from delivery.policy.facts import DomainFacts, HostFacts, Starttls, TlsEvidence
 from delivery.policy.outcome import Outcome, Result, Scope
 from delivery.policy.record import Mechanism
-from delivery.policy.requirements import Demand, Refusal, Tls, demand, is_in_sts_policy, judge
+from delivery.policy.requirements import Demand, Refusal, Tls
 from delivery.smtp import LocalProtocolError, Rcpt
 
 MOST_FRUITLESS_ADDRESSES = 10
@@ -61,32 +68,11 @@ async def deliver(job: Job, facts: DomainFacts, *, pool: Pool, clock: Clock) -> 
     return delivery.report()
 
 
-def target_of(facts: DomainFacts, host: HostFacts, address: str, demanded: Demand) -> Target:
-    """Return where a session leads and by what it is checked."""
-    is_in_policy = is_in_sts_policy(facts, host)
-    return Target(host=host, address=address, demand=demanded, is_in_sts_policy=is_in_policy)
-
-
-def elapsed_ms(started: datetime, ended: datetime) -> int:
-    """Return the milliseconds between; a clock that was set back makes them none, never fewer."""
-    return max(0, (ended - started) // timedelta(milliseconds=1))
-
-
 def _on_the_wire(address: str, domain: str) -> str:
     """Return the address with its domain as A-labels, if that spares it the need for SMTPUTF8."""
     local_part, at, _ = address.rpartition("@")
     is_needed = not address.isascii() and local_part.isascii()
     return f"{local_part}{at}{domain}" if is_needed else address
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ended:
-    """How one session ended: the whole of it, and the recipients it decided."""
-
-    outcome: Outcome
-    results: tuple[RecipientResult, ...] = ()
-    stopped_by: Mechanism = Mechanism.NONE
-    requiretls_used: bool = False
 
 
 class _Delivery:
@@ -127,7 +113,7 @@ class _Delivery:
             return
         if self._facts.failure is not None:
             self._pass_over("", outcomes.no_host(self._facts))
-        for host in route.in_order(self._facts.hosts, self._job.memory):
+        for host in ways.hosts_of(self._job, self._facts):
             if self._is_done:
                 break
             await self._try_host(host)
@@ -151,8 +137,9 @@ class _Delivery:
     def _read_addresses(self) -> None:
         for recipient in self._job.recipients:
             try:
+                domain = recipient.domain or self._job.domain
                 self._open[recipient.key] = Rcpt(
-                    _on_the_wire(recipient.address, self._job.domain),
+                    _on_the_wire(recipient.address, domain),
                     notify=recipient.notify,
                     orcpt=recipient.orcpt or None,
                 )
@@ -163,12 +150,16 @@ class _Delivery:
         if not host.addresses:
             self._pass_over(host.name, outcomes.no_address(self._facts, host))
             return
-        demanded = demand(self._job.order, self._facts, host, self._job.history)
+        host = ways.reachable(self._job, host)
+        if not host.addresses:
+            self._pass_over(host.name, outcomes.no_family(host))
+            return
+        demanded = ways.demand(self._job, self._facts, host)
         if isinstance(demanded, Refusal):
             self._pass_over(host.name, demanded.outcome, demanded.stopped_by)
             return
         for address in host.addresses:
-            target = target_of(self._facts, host, address, demanded)
+            target = ways.target(self._job, self._facts, host, address, demanded)
             while not self._is_done:
                 before = len(self._open)
                 try:
@@ -187,7 +178,7 @@ class _Delivery:
             TurnedAwayError: the host is left alone for now.
         """
         may_be_plain = target.demand.tls is Tls.MAY and target.demand.allows_plain_text
-        async with self._pool.slot(target.host.name, target.address, self._party) as slot:
+        async with self._pool.slot(target.gate, target.address, self._party) as slot:
             broken = await self._try_session(slot, target, Care.USUAL, None)
             if broken is not None:
                 broken = await self._try_session(slot, target, Care.TLS_1_2, broken)
@@ -204,10 +195,14 @@ class _Delivery:
         try:
             session = await self._pool.connect(target, earlier)
         except ConnectError as error:
-            self._note(target, None, started, _Ended(outcome=error.outcome))
+            if error.outcome.scope is Scope.TRANSPORT:
+                # Our own proxy: no other address would do better, and no host is to blame.
+                self._note(target, None, started, for_all(self._open, error.outcome))
+                return None
+            self._note(target, None, started, Ended(outcome=error.outcome))
             self._pool.was_in_trouble(target, Trouble.SILENT, error.outcome.last_reply)
             return None
-        with _aborted_on_the_way_out(session) as all_is_well:
+        with aborted_on_the_way_out(session) as all_is_well:
             try:
                 await session.open(care)
             except SessionError as error:
@@ -228,7 +223,7 @@ class _Delivery:
         while (session := self._pool.take(target)) is not None:
             started = self._clock.now()
             session.transcript.add("*", "(the connection was open from an earlier message)")
-            with _aborted_on_the_way_out(session) as all_is_well:
+            with aborted_on_the_way_out(session) as all_is_well:
                 slot.is_greeted = True
                 try:
                     await self._hand_over(session, started)
@@ -241,24 +236,26 @@ class _Delivery:
 
     async def _hand_over(self, session: Session, started: datetime) -> None:
         """Send the message over an open session, if that shows what is demanded."""
-        refusal = self._judge(session)
+        refusal = ways.refusal(self._job, session)
         if refusal is not None:
-            ended = _Ended(outcome=refusal.outcome, stopped_by=refusal.stopped_by)
+            ended = Ended(outcome=refusal.outcome, stopped_by=refusal.stopped_by)
+            self._note(session.target, session, started, ended)
+            self._pool.retire(session)
+            return
+        barred = await admit(session)
+        if barred is not None:
+            ended = for_all(self._open, barred.outcome, locked_out=barred.locked_out)
             self._note(session.target, session, started, ended)
             self._pool.retire(session)
             return
         results = await transaction.send(session, self._envelope(session.target.demand))
-        self._note(session.target, session, started, _ended(results, session.target.demand))
+        self._note(session.target, session, started, summed_up(results, session.target.demand))
         self._learn(session.target, results)
         if session.evidence and session.evidence.tls.starttls is not Starttls.FAILED:
             self._pool.keep(session)
         else:
             # The next message deserves another try with TLS.
             self._pool.retire(session)
-
-    def _judge(self, session: Session) -> Refusal | None:
-        evidence = session.evidence
-        return judge(session.target.demand, evidence, self._job.history) if evidence else None
 
     def _envelope(self, demanded: Demand) -> Envelope:
         addresses = (self._job.mail_from, *(rcpt.address for rcpt in self._open.values()))
@@ -289,10 +286,10 @@ class _Delivery:
         self, session: Session, started: datetime, error: SessionError
     ) -> TlsEvidence | None:
         is_tls = isinstance(error, TlsError)
-        refusal = self._judge(session) if is_tls else None
-        ended = _Ended(outcome=error.outcome)
+        refusal = ways.refusal(self._job, session) if is_tls else None
+        ended = Ended(outcome=error.outcome)
         if refusal is not None:
-            ended = _Ended(outcome=refusal.outcome, stopped_by=refusal.stopped_by)
+            ended = Ended(outcome=refusal.outcome, stopped_by=refusal.stopped_by)
         self._note(session.target, session, started, ended)
         self._pool.retire(session)
         trouble = None if is_tls else outcomes.trouble_before_mail(error.outcome)
@@ -302,7 +299,7 @@ class _Delivery:
         return evidence.tls if is_tls and evidence else None
 
     def _note(
-        self, target: Target, session: Session | None, started: datetime, ended: _Ended
+        self, target: Target, session: Session | None, started: datetime, ended: Ended
     ) -> None:
         """Add an attempt; what it did not decide counts as a refusal by this host."""
         decided = tuple(
@@ -317,6 +314,8 @@ class _Delivery:
                 started_at=started,
                 duration_ms=elapsed_ms(started, self._clock.now()),
                 evidence=session.evidence if session else None,
+                mechanism=session.mechanism if session else "",
+                locked_out=ended.locked_out,
                 requiretls_used=ended.requiretls_used,
                 stopped_by=ended.stopped_by,
                 outcome=ended.outcome,
@@ -382,19 +381,3 @@ class _Delivery:
             attempt = self._attempts[at]
             result = RecipientResult(key=key, outcome=outcome)
             self._attempts[at] = replace(attempt, results=(*attempt.results, result))
-
-
-@contextmanager
-def _aborted_on_the_way_out(session: Session) -> Iterator[Callable[[], object]]:
-    """Close the connection at once if the block is left early, by cancellation for instance."""
-    with ExitStack() as stack:
-        stack.callback(session.abort)
-        yield stack.pop_all
-
-
-def _ended(results: Iterable[RecipientResult], demanded: Demand) -> _Ended:
-    """Sum a session up: it delivered if it did so for anybody."""
-    found = tuple(results)
-    told = [one.outcome for one in found]
-    outcome = next((one for one in told if one.result is Result.DELIVERED), told[0])
-    return _Ended(outcome=outcome, results=found, requiretls_used=demanded.requiretls)

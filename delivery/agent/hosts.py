@@ -72,7 +72,9 @@ def _before_ourselves(hosts: tuple[HostFacts, ...], own_host: str) -> tuple[Host
     return tuple(host for host in hosts if not ours or host.preference < min(ours))
 
 
-async def look_up_host(resolver: Resolver, host: HostFacts, *, found: MailHosts) -> HostFacts:
+async def look_up_host(
+    resolver: Resolver, host: HostFacts, *, found: MailHosts, port: int = 25
+) -> HostFacts:
     """Return `host` with its addresses and, where every answer was secure, its TLSA records.
 
     Addresses come first on purpose: servers of unsigned zones may fail when asked for TLSA
@@ -92,7 +94,7 @@ async def look_up_host(resolver: Resolver, host: HostFacts, *, found: MailHosts)
     if not located.addresses:
         return replace(located, failure=_why_no_address(families), detail=_details(families))
     bases = _tlsa_bases(host.name, answered) if found.dnssec is Dnssec.SECURE else ()
-    return await _with_tlsa(resolver, located, bases, found) if bases else located
+    return await _with_tlsa(resolver, located, bases, found, port) if bases else located
 
 
 def _why_no_address(families: Sequence[Chain]) -> DnsFailure:
@@ -118,10 +120,10 @@ def _tlsa_bases(name: str, families: Sequence[Chain]) -> tuple[str, ...]:
 
 
 async def _with_tlsa(
-    resolver: Resolver, host: HostFacts, bases: tuple[str, ...], found: MailHosts
+    resolver: Resolver, host: HostFacts, bases: tuple[str, ...], found: MailHosts, port: int
 ) -> HostFacts:
     for base in bases:
-        answer = await follow(resolver, f"_25._tcp.{base}", "TLSA")
+        answer = await follow(resolver, f"_{port}._tcp.{base}", "TLSA")
         if answer.failure is not None or answer.dnssec is Dnssec.UNCHECKED:
             # RFC 7672 §2.1.2: no answer is not the answer "none"; the host must be left alone. Nor
             # is one that nobody validated, after answers that somebody did.
@@ -130,7 +132,8 @@ async def _with_tlsa(
                 host,
                 tlsa_state=TlsaState.ERROR,
                 dnssec=Dnssec.BOGUS if bogus else host.dnssec,
-                detail=answer.detail or f"nobody validated the answer about _25._tcp.{base} TLSA",
+                detail=answer.detail
+                or f"nobody validated the answer about _{port}._tcp.{base} TLSA",
             )
         records = tuple(filter(None, map(dane.parse_record, answer.records)))
         if answer.records and answer.dnssec is Dnssec.SECURE:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -14,6 +14,7 @@ from delivery.policy.modes import Order
 from delivery.policy.outcome import Outcome
 from delivery.policy.promise import Promise
 from delivery.policy.record import Mechanism
+from delivery.policy.transport import Transport
 from delivery.smtp import Notify, Ret
 
 
@@ -30,7 +31,10 @@ class ContentSigner(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecipient:
-    """One recipient: `key` comes back with the outcome, `address` goes on the wire."""
+    """One recipient: `key` comes back with the outcome, `address` goes on the wire.
+
+    `domain` is that of the address as A-labels, if it is not the job's.
+    """
 
     key: int
     address: str
@@ -38,17 +42,19 @@ class JobRecipient:
     """What its sender wants to be told (RFC 3461 §4.1); passed on to servers that offer DSN."""
 
     orcpt: str = ""
+    domain: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One message for the recipients of one domain who share one order.
+    """One message for the recipients of one domain, or one relay, who share one order.
 
     `content` is the message with CRLF line endings, ready to send but for dot-stuffing. `sign`
     returns the signature fields to put in front of what really goes out; None leaves it unsigned.
     `account` says who shares the sessions fairly with whom; None is the installation itself.
     `memory` is what earlier tries at these recipients showed. `ret` and `envid` are passed on to
-    servers that offer DSN (RFC 3461).
+    servers that offer DSN (RFC 3461). No `transport` means plainly direct; where it is a relay,
+    `domain` names that, and only the recipients know their own.
     """
 
     mail_from: str
@@ -70,6 +76,25 @@ class Job:
     """What every line of the log about this job says: which message, copies and attempt."""
     promise: Promise | None = None
     """How these copies were to travel, if that is looked at again before anything connects."""
+    transport: Transport | None = None
+
+    @property
+    def is_about_domain(self) -> bool:
+        """Whether what its sessions show is about the recipients' domain."""
+        return self.transport is None or not self.transport.stands_alone
+
+    @property
+    def domains(self) -> Collection[str]:
+        """The domains that this job is for, and what it goes to if that is none of them."""
+        if self.transport is None or not self.transport.is_relay:
+            return (self.domain,)
+        return {self.domain, *(one.domain for one in self.recipients)}
+
+    @property
+    def recipient_domain(self) -> str:
+        """The one domain of all recipients; empty if there are several."""
+        domains = {one.domain or self.domain for one in self.recipients}
+        return domains.pop() if len(domains) == 1 else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +124,12 @@ class HostAttempt:
     outcome: Outcome
     results: tuple[RecipientResult, ...]
     transcript: str = ""
+    mechanism: str = ""
+    """By which it logged in, if it did."""
+
+    locked_out: str = ""
+    """Why no further log-in is tried, if the server does not take the transport's."""
+
     sts: StsFacts | None = None
     """The MTA-STS policy it went by, where the report rests on a newer one."""
 

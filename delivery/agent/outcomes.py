@@ -9,6 +9,7 @@ from delivery.agent.health import Trouble
 from delivery.policy.facts import DnsFailure, Dnssec, DomainFacts, HostFacts
 from delivery.policy.outcome import Outcome, Result, Scope
 from delivery.policy.reasons import Reason
+from delivery.policy.transport import barred_sentence
 from delivery.smtp import Kind, Reply
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -203,6 +204,37 @@ def no_address(facts: DomainFacts, host: HostFacts) -> Outcome:
         return _deferred("4.4.4", f"{host.name} has no address in DNS.", private=host.detail)
     sentence = f"DNS could not answer about the address of {host.name}"
     return _deferred("4.4.3", _with_detail(sentence, host.detail))
+
+
+def no_family(host: HostFacts) -> Outcome:
+    """A host has addresses, but none of the family that this transport may use."""
+    return _deferred(
+        "4.4.4",
+        f"{host.name} has no address of the kind that mail may leave by here.",
+        scope=Scope.HOST,
+    )
+
+
+def proxy_failed(name: str, why: str) -> Outcome:
+    """The proxy of a transport does not let us through; no mail server is to blame."""
+    return _deferred(
+        "4.4.1", barred_sentence(name, f"can't be used now: {why}."), scope=Scope.TRANSPORT
+    )
+
+
+def locked_out(name: str, told: Outcome) -> Outcome:
+    """The relay does not take our log-in. That is our mistake, and bounces nobody's mail."""
+    return replace(told, scope=Scope.TRANSPORT, public=barred_sentence(name, _CANNOT_LOG_IN))
+
+
+def still_locked_out(name: str, why: str, until: datetime) -> Outcome:
+    """Nothing was tried, because the log-in was refused before and nothing has changed."""
+    sentence = barred_sentence(name, _CANNOT_LOG_IN)
+    told = _deferred("4.7.8", sentence, scope=Scope.TRANSPORT, private=why)
+    return replace(told, not_before=until)
+
+
+_CANNOT_LOG_IN = "can't log in at its server. The copy waits until an operator has seen to it."
 
 
 def nothing_tried(facts: DomainFacts) -> Outcome:

@@ -65,16 +65,16 @@ class Pool:
 
     def went_well(self, target: Target) -> None:
         """Remember that the host answered a whole transaction, with whatever reply."""
-        health = self._slots.health_of(target.host.name)
+        health = self._slots.health_of(target.gate)
         if not health.is_at_its_best:
             health.went_well(target.address)
-            self._slots.adjust(target.host.name)
+            self._slots.adjust(target.gate)
 
     def was_in_trouble(self, target: Target, trouble: Trouble, told: str = "") -> None:
         """Remember that the host did not take a session, or ended one early, and what was said."""
-        health = self._slots.health_of(target.host.name)
+        health = self._slots.health_of(target.gate)
         health.was_in_trouble(target.address, trouble, self._clock.now(), told)
-        self._slots.adjust(target.host.name)
+        self._slots.adjust(target.gate)
 
     def adjust(self) -> None:
         """Take note of other workers that came or went."""
@@ -87,7 +87,7 @@ class Pool:
             ConnectError: there is no connection.
         """
         try:
-            wire = await self._dialer.dial(target.address, host=target.host.name)
+            wire = await self._dialer.dial(target.address, host=target.host.name, via=target.via)
         except ConnectError:
             self._observer.session_began("failed")
             raise
@@ -159,6 +159,7 @@ def _key(target: Target) -> Hashable:
         target.address,
         target.demand,
         target.is_in_sts_policy,
+        target.via and target.via.key,
         host.tlsa_state,
         host.tlsa,
         host.tlsa_names,

@@ -6,7 +6,7 @@ import asyncio
 
 from delivery.agent import outcomes
 from delivery.agent.clock import Clock
-from delivery.agent.deliver import elapsed_ms, target_of
+from delivery.agent.endings import elapsed_ms
 from delivery.agent.errors import ConnectError, SessionError
 from delivery.agent.fair import Party
 from delivery.agent.job import HostAttempt
@@ -15,7 +15,7 @@ from delivery.agent.session import Care, Session, Target
 from delivery.policy.facts import DomainFacts, HostFacts, Starttls
 from delivery.policy.outcome import Outcome, Result, Scope
 from delivery.policy.record import Mechanism
-from delivery.policy.requirements import Demand
+from delivery.policy.requirements import Demand, is_in_sts_policy
 
 MOST_HOSTS = 5
 MOST_ADDRESSES = 2
@@ -35,7 +35,12 @@ async def _visit_host(
     """Visit the first address of a host that answers."""
     attempt = _attempt(host.name, "", outcomes.no_address(facts, host), clock)
     for address in host.addresses[:MOST_ADDRESSES]:
-        target = target_of(facts, host, address, Demand())
+        target = Target(
+            host=host,
+            address=address,
+            demand=Demand(),
+            is_in_sts_policy=is_in_sts_policy(facts, host),
+        )
         party = Party(None, facts.domain)
         async with pool.slot(host.name, address, party, is_visit=True):
             attempt = await _visit_address(target, pool=pool, clock=clock)

@@ -18,7 +18,9 @@ def held_back(job: Job, facts: DomainFacts, now: datetime) -> Outcome | None:
     """Return how the copies of `job` end if they would travel worse than was foreseen."""
     if job.promise is None:
         return None
-    why = broken(job.promise, job.order, facts, now)
+    via = job.transport
+    relay = via if via is not None and via.is_relay else None
+    why = broken(job.promise, job.order, facts, now, relay=relay)
     if not why:
         return None
     if job.promise.waits:

@@ -32,6 +32,8 @@ from delivery.policy.facts import (
 from delivery.policy.outcome import Scope
 from delivery.policy.reasons import Reason
 from delivery.policy.requirements import Demand
+from delivery.policy.transport import Kind as TransportKind
+from delivery.policy.transport import Transport
 from delivery.smtp import (
     NEED_DATA,
     TIMEOUTS,
@@ -76,6 +78,19 @@ class Target:
     is_in_sts_policy: bool = False
     """Whether an enforced MTA-STS policy of the recipient's domain names this host."""
 
+    via: Transport | None = None
+    """By which way; None is plainly direct."""
+
+    @property
+    def gate(self) -> str:
+        """Under which name the host's health is remembered."""
+        return self.via.gate(self.host.name) if self.via else self.host.name
+
+    @property
+    def is_tls_from_the_start(self) -> bool:
+        """RFC 8314 §3.3: no STARTTLS, the greeting comes over TLS."""
+        return self.via is not None and self.via.kind is TransportKind.SUBMISSIONS
+
 
 class Session:
     """A session with one server, from the greeting to QUIT."""
@@ -97,6 +112,9 @@ class Session:
         self.transactions = 0
         self.opened_at: datetime = clock.now()
         self.smtp = ClientConnection()
+        self.mechanism = ""
+        """By which it has logged in; empty as long as it has not."""
+
         self._wire = wire
         self.observer = observer
         self._loop_time = asyncio.get_running_loop().time
@@ -155,14 +173,14 @@ class Session:
     async def open(self, care: Care, *, is_implicit: bool = False) -> None:
         """Take the greeting, say EHLO, and go on in TLS if it is offered.
 
-        With `is_implicit`, TLS comes first of all (RFC 8314 §3.3).
+        With `is_implicit`, or where the target says so, TLS comes first of all (RFC 8314 §3.3).
 
         Raises:
             RefusedError: the server does not want a session.
             TlsError: STARTTLS was agreed on, and TLS did not work.
             LostError: the session ended.
         """
-        if is_implicit:
+        if is_implicit or self.target.is_tls_from_the_start:
             await self._shake_hands(care)
             self.smtp = ClientConnection(tls=True)
             self._is_first_read_over_tls = True
@@ -170,7 +188,7 @@ class Session:
         if greeting.code != 220:
             raise RefusedError(outcomes.refused(self.host, greeting, Kind.GREETING, Scope.HOST))
         await self._say_hello()
-        if is_implicit or care is Care.PLAIN:
+        if care is Care.PLAIN or self.smtp.tls:
             return
         if not self.smtp.extensions.starttls:
             self._tls = TlsEvidence(
@@ -180,13 +198,18 @@ class Session:
         await self._start_tls(care)
 
     async def _say_hello(self) -> None:
-        reply = await self.exchange(Ehlo(self._config.hostname))
+        reply = await self.exchange(Ehlo(self._own_name))
         if reply.code in EHLO_IS_UNKNOWN and not self.smtp.tls:
             # Where TLS is demanded, its absence is what the copy waits for, not this reply.
-            reply = await self.exchange(Helo(self._config.hostname))
+            reply = await self.exchange(Helo(self._own_name))
         if not reply.is_positive:
             raise RefusedError(outcomes.refused(self.host, reply, Kind.HELLO, Scope.HOST))
         self._has_said_hello = True
+
+    @property
+    def _own_name(self) -> str:
+        via = self.target.via
+        return (via.ehlo_name if via else "") or self._config.hostname
 
     async def _start_tls(self, care: Care) -> None:
         try:

@@ -75,20 +75,40 @@ async def send(session: Session, envelope: Envelope) -> list[RecipientResult]:
         return [RecipientResult(key=key, outcome=error.outcome) for key, _ in envelope.recipients]
     most = min(session.smtp.extensions.limits.rcptmax or MOST_RECIPIENTS, MOST_RECIPIENTS)
     results: list[RecipientResult] = []
+    most_domains = session.smtp.extensions.limits.rcptdomainmax
     todo: Recipients = list(envelope.recipients)
     if not session.smtp.extensions.dsn:
         todo = [(key, _without_wishes(rcpt)) for key, rcpt in todo]
     is_further = False
     while todo and (not is_further or session.can_be_used_again):
-        transaction = _Transaction(session, mail, todo[:most], is_further=is_further)
+        now, later = _divided(todo, most, most_domains)
+        transaction = _Transaction(session, mail, now, is_further=is_further)
         await transaction.run(content)
         results += transaction.results
-        todo = transaction.again + todo[most:]
+        todo = transaction.again + later
         most = min(most, transaction.room or most)
         is_further = True
     if not results:
         raise NotBegunError
     return results
+
+
+def _divided(
+    todo: Recipients, most: int, most_domains: int | None
+) -> tuple[Recipients, Recipients]:
+    """Return who goes into the next transaction, and who into those after it (RFC 9422 §4)."""
+    if most_domains is None:
+        return todo[:most], todo[most:]
+    now: Recipients = []
+    later: Recipients = []
+    domains: set[str] = set()
+    for key, rcpt in todo:
+        domain = rcpt.address.rpartition("@")[2].lower()
+        fits = len(now) < most and (domain in domains or len(domains) < most_domains)
+        if fits:
+            domains.add(domain)
+        (now if fits else later).append((key, rcpt))
+    return now, later
 
 
 def _prepare(session: Session, envelope: Envelope) -> tuple[Mail, bytes]:

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from delivery.policy import first_hop
 from delivery.policy.facts import DomainFacts
 from delivery.policy.modes import Mode, Order
 from delivery.policy.record import DomainRecord, Mechanism
+from delivery.policy.transport import Transport
 from delivery.policy.verdict import Forecast, Way, foresee
 
 
@@ -63,6 +65,7 @@ _STOPPED = {
     Mechanism.DANE: "Now what the DANE record of {domain} asks for can’t be met.",
     Mechanism.MTA_STS: "Now what the MTA-STS policy of {domain} asks for can’t be met.",
     Mechanism.TLS: "Now {domain} does not come up to that.",
+    Mechanism.ROUTE: "Now it would go through a relay, which can’t be held to that.",
 }
 
 
@@ -71,19 +74,32 @@ def is_worth_keeping(way: Way) -> bool:
     return way not in _NOTHING_PROMISED
 
 
-def broken(promise: Promise, order: Order, facts: DomainFacts, now: datetime) -> str:
+def broken(
+    promise: Promise,
+    order: Order,
+    facts: DomainFacts,
+    now: datetime,
+    *,
+    relay: Transport | None = None,
+) -> str:
     """Return why a copy would travel worse than was promised, or "" if it would not.
 
-    The sentence names no day, for it is kept with the copy.
+    The sentence names no day, for it is kept with the copy. Through a `relay` only what that
+    promises counts, and `facts` are about the relay alone.
     """
     if not is_worth_keeping(promise.way):
         return ""
-    forecast = foresee(order, facts, promise.record, now)
+    if relay is not None:
+        forecast = first_hop.foresee(order, relay, None, now)
+    else:
+        forecast = foresee(order, facts, promise.record, now)
     if not _is_worse(forecast, order, promise.way):
         return ""
     promised = f"When you sent this, it was to go {_PROMISED[promise.way]}."
     if promise.way is Way.LOCAL:
         return f"{promised} Now {facts.domain} is not filed here, so it would leave this server."
+    if relay is not None and forecast.way is Way.UNKNOWN:
+        return f"{promised} Now it would go {first_hop.through(relay)}. {first_hop.UNKNOWN_AFTER}"
     return f"{promised} {_told(forecast, facts.domain)}"
 
 

@@ -38,6 +38,9 @@ class Mechanism(StrEnum):
     HISTORY = "history"
     """TLS was there before, and nobody allowed plain text since (`memory.py`)."""
 
+    ROUTE = "route"
+    """The operator's rule about a relay (`first_hop.py`)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
@@ -165,11 +168,10 @@ def _with_session(record: DomainRecord, seen: Observation) -> DomainRecord:
     )
 
 
-def _with_latest(
-    latest: tuple[LastSession, ...], evidence: SessionEvidence, host: str, at: datetime
-) -> tuple[LastSession, ...]:
+def last_session(evidence: SessionEvidence, host: str, at: datetime) -> LastSession:
+    """Return what is kept of a session."""
     tls = evidence.tls
-    newest = LastSession(
+    return LastSession(
         host=host,
         at=at,
         starttls=tls.starttls,
@@ -180,6 +182,12 @@ def _with_latest(
         dane_reason=tls.dane_reason,
         offers_requiretls=evidence.offers_requiretls,
     )
+
+
+def _with_latest(
+    latest: tuple[LastSession, ...], evidence: SessionEvidence, host: str, at: datetime
+) -> tuple[LastSession, ...]:
+    newest = last_session(evidence, host, at)
     by_host = {one.host: one for one in sorted((*latest, newest), key=lambda one: one.at)}
     return tuple(sorted(by_host.values(), key=lambda one: one.at, reverse=True)[:MOST_HOSTS])
 

@@ -218,6 +218,7 @@ def _asker(demanded: Demand) -> str:
     return {
         Mechanism.DANE: "the domain's DANE record",
         Mechanism.MTA_STS: "the domain's MTA-STS policy",
+        Mechanism.ROUTE: "the rule for this way out",
     }.get(demanded.by, "the sender")
 
 

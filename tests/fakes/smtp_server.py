@@ -62,7 +62,7 @@ class SmtpServer:
     Their keys are verbs ("MAIL", "DATA", "." for the end of the content, "" for the greeting) or
     whole lines ("RCPT TO:<bob@d.test>", "BDAT 0"). With a 502 to BDAT it reads the octets as lines.
     It greets after `greets_after` seconds. `announces` are the EHLO keywords, `announces_tls` those
-    over TLS. With a `context` STARTTLS is offered. `conversations` has every connection. With
+    over TLS. With a `context` STARTTLS is offered; with `implicit` TLS comes first. `conversations` has every connection. With
     `reads_of_a_chunk` it resets the connection (`after_part_of_a_chunk`: as in `Say`) once it has
     read so much of a larger one.
     """
@@ -74,6 +74,7 @@ class SmtpServer:
         announces: Sequence[str] = ("PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"),
         announces_tls: Sequence[str] | None = None,
         context: ssl.SSLContext | None = None,
+        implicit: ssl.SSLContext | None = None,
         address: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
@@ -81,6 +82,7 @@ class SmtpServer:
         self.announces = list(announces)
         self.announces_tls = list(announces if announces_tls is None else announces_tls)
         self.context = context
+        self.implicit = implicit
         self.address = address
         self.port = port
         self.greets_after = 0.0
@@ -102,7 +104,9 @@ class SmtpServer:
             await self._heard.setdefault(verb, asyncio.Event()).wait()
 
     async def __aenter__(self) -> SmtpServer:
-        self._server = await asyncio.start_server(self._accept, self.address, self.port)
+        self._server = await asyncio.start_server(
+            self._accept, self.address, self.port, ssl=self.implicit
+        )
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -123,7 +127,7 @@ class SmtpServer:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        talk = Conversation()
+        talk = Conversation(is_tls=self.implicit is not None)
         self.conversations.append(talk)
         try:
             await self._converse(talk, reader, writer)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from delivery.agent.deliver import elapsed_ms
+from delivery.agent.endings import elapsed_ms
 from delivery.policy.outcome import Result
 from tests.fakes.smtp_server import SmtpServer
 from tests.peers.conftest import Net, outcomes_of

@@ -1,0 +1,131 @@
+"""Forms of the admin for transports and routes: they check what the services would refuse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+
+from delivery import routes, transports
+from delivery.models import Route, Transport
+from delivery.transport_rules import check
+from mailweb.lib.errors import UserError
+
+if TYPE_CHECKING:
+    TransportModelForm = forms.ModelForm[Transport]
+    RouteModelForm = forms.ModelForm[Route]
+else:
+    TransportModelForm = RouteModelForm = forms.ModelForm
+
+
+class Lines(forms.CharField):
+    """A list of words, one in each line."""
+
+    widget = forms.Textarea(attrs={"rows": 3, "cols": 60})
+
+    def prepare_value(self, value: Any) -> Any:
+        """Show a list as lines."""
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        """Read words, set off by spaces, commas or line ends."""
+        return str(value or "").replace(",", " ").split()
+
+
+class TransportForm(TransportModelForm):
+    """All settings; the secret goes in and never comes out."""
+
+    hosts = Lines(required=False, help_text="Of a relay or proxy; several are tried in order.")
+    sources = Lines(required=False, label="Send from", help_text="Addresses of this machine.")
+    exits = Lines(
+        required=False,
+        label="Seen from outside as",
+        help_text="Addresses that others see mail come from, such as a proxy's. SPF must allow them.",
+    )
+    mechanisms = Lines(required=False, help_text="That may be used to log in. Empty: the usual.")
+    secret = forms.CharField(
+        label="Password or token",
+        strip=False,
+        required=False,
+        max_length=16 * 1024,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="Left empty, what is stored stays. It is kept encrypted, and never shown.",
+    )
+
+    class Meta:
+        model = Transport
+        fields = tuple(transports.SHOWN)
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the service takes."""
+        return {name: self.cleaned_data[name] for name in transports.SHOWN}
+
+    def clean(self) -> dict[str, Any]:
+        """Try the settings together, so that a refusal stands at its field."""
+        super().clean()
+        if self.errors:
+            return self.cleaned_data
+        tried = Transport(**self.settings())
+        tried.sealed_secret = self.instance.sealed_secret
+        if self.cleaned_data["secret"] or not tried.username:
+            tried.secret = self.cleaned_data["secret"]
+        try:
+            check(tried)
+        except UserError as refusal:
+            field = refusal.field if refusal.field in self.fields else None
+            self.add_error(field, refusal.sentence)
+        return self.cleaned_data
+
+
+class RouteForm(RouteModelForm):
+    """One route."""
+
+    sender_domains = Lines(required=False, label="From", help_text="Domains. Empty: all.")
+    recipient_domains = Lines(
+        required=False,
+        label="To",
+        help_text="Domains; “.example.org” means that one and all below it. Empty: all.",
+    )
+
+    class Meta:
+        model = Route
+        fields = (
+            "level",
+            "account",
+            "domain",
+            "sender_domains",
+            "recipient_domains",
+            "minimum_attempts",
+            "transport",
+            "position",
+        )
+
+    def clean(self) -> dict[str, Any]:
+        """Try the conditions together, so that a refusal stands at its field."""
+        super().clean()
+        if self.errors:
+            return self.cleaned_data
+        tried = Route(**self.cleaned_data)
+        try:
+            routes.check(tried)
+        except UserError as refusal:
+            self.add_error(
+                refusal.field if refusal.field in self.fields else None, refusal.sentence
+            )
+        for name in ("domain", "sender_domains", "recipient_domains"):
+            if name in self.cleaned_data:
+                self.cleaned_data[name] = getattr(tried, name)
+        return self.cleaned_data
+
+
+class ExplainForm(forms.Form):
+    """A copy that might be sent."""
+
+    mail_from = forms.CharField(label="From", required=False, help_text="Empty for a bounce.")
+    rcpt = forms.EmailField(label="To")
+    attempts_made = forms.IntegerField(
+        label="Attempts already made", min_value=0, max_value=1000, initial=0
+    )
+    account = forms.CharField(
+        required=False, help_text="Empty: the one whose name is the sender's address."
+    )

@@ -1,0 +1,129 @@
+"""Ways out and which mail takes them, as operators set them up.
+
+`delivery.models` has these too, for everyone to import from.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from delivery.policy.routing import Level
+from delivery.policy.transport import Families, Kind, TlsRule
+from mailweb.lib.choices import choices_of
+from mailweb.lib.sealed import seal, unseal
+
+_PURPOSE = "transport secret"
+
+
+class Transport(models.Model):
+    """One way out. What the fields mean for each kind is checked in `delivery.transports`."""
+
+    name = models.CharField(max_length=60, unique=True)
+    kind = models.CharField(max_length=12, choices=choices_of(Kind))
+    hosts = models.JSONField(default=list, blank=True, help_text="Tried in this order.")
+    port = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: the usual one.")
+    tls = models.CharField(max_length=10, choices=choices_of(TlsRule), default=TlsRule.VERIFIED)
+    families = models.CharField(max_length=4, choices=choices_of(Families), default=Families.BOTH)
+    sources = models.JSONField(
+        default=list, blank=True, help_text="Addresses to send from, at most one of each family."
+    )
+    exits = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Addresses that others see mail come from, for the check of SPF.",
+    )
+    ehlo_name = models.CharField(max_length=253, blank=True, help_text="Empty: this server's.")
+    username = models.CharField(max_length=320, blank=True)
+    sealed_secret = models.BinaryField(default=bytes, blank=True, editable=False)
+    mechanisms = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="That may be used to log in. Empty: all but PLAIN and LOGIN.",
+    )
+    pinned = models.CharField(max_length=24, blank=True, help_text="A weaker one is refused.")
+    code = models.PositiveSmallIntegerField(default=554)
+    enhanced = models.CharField(max_length=12, default="5.7.0", blank=True)
+    text = models.CharField(max_length=256, blank=True)
+    is_enabled = models.BooleanField(default=True)
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_because = models.CharField(max_length=600, blank=True)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    last_session = models.JSONField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(paused_at__isnull=False) | Q(paused_because=""),
+                name="transport_pause_has_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether there is a password or token."""
+        return bool(self.sealed_secret)
+
+    @property
+    def secret(self) -> str:
+        """The password or token, for whoever logs in with it.
+
+        Raises:
+            BrokenSealError: it was sealed under a SECRET_KEY that is not known any more.
+        """
+        if not self.sealed_secret:
+            return ""
+        return unseal(bytes(self.sealed_secret), purpose=_PURPOSE).decode()
+
+    @secret.setter
+    def secret(self, secret: str) -> None:
+        self.sealed_secret = seal(secret.encode(), purpose=_PURPOSE) if secret else b""
+
+
+class Route(models.Model):
+    """Which mail takes a transport; the first that fits decides (`delivery.policy.routing`)."""
+
+    level = models.CharField(max_length=8, choices=choices_of(Level), default=Level.GLOBAL)
+    account = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="routes",
+    )
+    domain = models.CharField(max_length=253, blank=True, help_text="Of MAIL FROM, as A-labels.")
+    position = models.PositiveIntegerField(default=100, help_text="Smaller ones are asked first.")
+    sender_domains = models.JSONField(default=list, blank=True)
+    recipient_domains = models.JSONField(
+        default=list, blank=True, help_text="“.example.org” means the domain and all below it."
+    )
+    minimum_attempts = models.PositiveIntegerField(
+        default=0, help_text="Only for copies that were tried so often before."
+    )
+    transport = models.ForeignKey(
+        Transport,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="routes",
+        help_text="Empty: direct.",
+    )
+
+    class Meta:
+        ordering = ("level", "position", "id")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(level=Level.ACCOUNT, account__isnull=False, domain="")
+                | (Q(level=Level.DOMAIN, account__isnull=True) & ~Q(domain=""))
+                | Q(level=Level.GLOBAL, account__isnull=True, domain=""),
+                name="route_level_has_its_key",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"route {self.pk}"
