@@ -43,9 +43,9 @@ fix: $(VENV)/.for-development ## Format, and mend what can be mended safely
 bench: $(VENV)/.for-development ## Measure delivery beside a peer; JSON in bench/results/
 	@exec $(PY) -m bench $(ARGS)
 
-coverage: $(VENV)/.for-development ## Fail if tests leave more than 2 % of the SMTP engine or of policy unseen
+coverage: $(VENV)/.for-development ## Fail if tests leave more than 2 % of the SMTP engine, log-ins or policy unseen
 	@exec $(PY) -m pytest -q --numprocesses=2 tests/unit/smtp tests/unit/policy tests/fuzz \
-	  --cov=delivery.smtp --cov=delivery.policy --cov-branch --cov-fail-under=98 \
+	  --cov=delivery.smtp --cov=delivery.policy --cov=delivery.sasl --cov-branch --cov-fail-under=98 \
 	  --cov-report=term-missing:skip-covered $(ARGS)
 
 fuzz: $(VENV)/.for-fuzzing ## Feed the parsers with what nobody thought of; ARGS="--seconds 300 server"

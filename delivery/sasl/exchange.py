@@ -23,9 +23,6 @@ from delivery.smtp import (
 MAX_COMMAND: Final = 512
 """RFC 4954 §4: a command with an initial response is no longer than any other (RFC 5321 §4.5.3.1.4)."""
 
-MOST_STEPS: Final = 8
-"""Challenges; the longest mechanism here has three."""
-
 
 class Result(StrEnum):
     """How an exchange ended."""
@@ -63,27 +60,14 @@ class Exchange:
         self._client = client
         self._late: bytes | None = None
         self._why = ""
-        self._steps = 0
-
-    @property
-    def client(self) -> Client:
-        """The mechanism's own half."""
-        return self._client
 
     def begin(self) -> Auth:
         """Return the command that starts it, with the initial response if it fits there."""
         name = self._client.name.value
         response = self._client.initial_response()
-        command = Auth(name)
-        if response is not None:
-            try:
-                command = Auth(name, response)
-            except (
-                LocalProtocolError
-            ):  # too long even for a line of AUTH; a response may be as well
-                self._late = response
-            if len(command.to_bytes()) > MAX_COMMAND:
-                command, self._late = Auth(name), response
+        command = Auth(name, response)
+        if len(command.to_bytes()) > MAX_COMMAND:
+            command, self._late = Auth(name), response
         return command
 
     def take(self, reply: Reply) -> AuthResponse | AuthCancel | None:
@@ -100,7 +84,6 @@ class Exchange:
         return None
 
     def _answer(self, reply: Reply) -> AuthResponse | AuthCancel:
-        self._steps += 1
         try:
             return AuthResponse(self._response_to(reply))
         except (MechanismError, RemoteProtocolError, LocalProtocolError) as error:
@@ -108,8 +91,6 @@ class Exchange:
             return AuthCancel()
 
     def _response_to(self, reply: Reply) -> bytes:
-        if self._steps > MOST_STEPS:
-            raise MechanismError("the server goes on after the end")
         if reply.code != 334:
             raise MechanismError(f"{reply.code} is no challenge")
         if len(reply.lines) > 1:
@@ -117,9 +98,9 @@ class Exchange:
         challenge = reply.decode_challenge()
         if self._late is not None:
             # RFC 4954 §4: without an initial response the server's first challenge is empty.
-            response, self._late = self._late, None
             if challenge:
                 raise MechanismError("the server's first challenge is not empty")
+            response, self._late = self._late, None
             return response
         return self._client.respond(challenge)
 

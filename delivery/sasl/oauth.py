@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Final
 
 from delivery.sasl.credentials import Credentials
 from delivery.sasl.mechanism import Mechanism, MechanismError
 
 MAX_CHALLENGE: Final = 2048
+
+_STATUS: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
 class XOauth2:
@@ -47,11 +50,6 @@ def _status(challenge: bytes) -> str:
     except (ValueError, RecursionError):
         found = None
     status = found.get("status") if isinstance(found, dict) else None
-    if (
-        not isinstance(status, str)
-        or not status.isascii()
-        or not status.isalnum()
-        or len(status) > 20
-    ):
+    if not isinstance(status, (str, int)) or not _STATUS.fullmatch(str(status)):
         raise MechanismError("the server's error is not one of XOAUTH2")
-    return status
+    return str(status)

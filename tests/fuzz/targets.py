@@ -40,6 +40,7 @@ from delivery.smtp.parsing import parse_auth_response, parse_command
 from mailweb.lib import addresses
 from mailweb.webmail.mime import parse as mime
 from tests.fakes.certificates import START, self_signed
+from tests.fuzz.log_ins import log_ins
 
 ABLE = Extensions(
     hostname="mx.fuzz.test",
@@ -321,5 +322,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "mta_sts": mta_sts,
     "tlsa": tlsa,
     "messages": messages,
+    "log_ins": log_ins,
 }
 """Every target by the name of its folder in `corpus`."""
