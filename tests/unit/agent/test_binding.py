@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ssl
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,7 +115,7 @@ def test_another_library_in_the_same_process_is_not_asked(
     certificate: Path, monkeypatch: pytest.MonkeyPatch
 ):
     client, _ = connected(certificate, SSL.TLS1_3_VERSION)
-    monkeypatch.delitem(binding.sys.modules, "_ssl")
+    monkeypatch.delitem(sys.modules, "_ssl")
     binding._openssl.cache_clear()
     try:
         assert [one.name for one in bindings_of(client)] == ["tls-server-end-point"]
