@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from django.conf import settings
 
@@ -24,6 +25,8 @@ class DeliveryConfig:
     lease_for: timedelta = timedelta(seconds=60)
     lifetime: timedelta = timedelta(hours=120)
     linger_for: timedelta = timedelta(seconds=3)
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Networks that are not public and may be called all the same."""
 
     @classmethod
     def from_settings(cls) -> DeliveryConfig:
@@ -42,6 +45,7 @@ class DeliveryConfig:
             ),
             lease_for=timedelta(seconds=settings.DELIVERY_LEASE_SECONDS),
             lifetime=timedelta(hours=settings.QUEUE_LIFETIME_HOURS),
+            webhook_networks=tuple(map(ip_network, settings.WEBHOOK_NETWORKS)),
         )
 
 

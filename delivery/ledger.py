@@ -23,6 +23,7 @@ from delivery.policy.outcome import Outcome, Result, Scope
 from delivery.policy.reporting import wants
 from delivery.policy.retry import next_attempt
 from delivery.smtp import Notify
+from delivery.webhooks import events as webhook_events
 from mailweb.lib.queue import enqueue
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,8 @@ def settle(
         suppressions.learn(known, now=now)
         states = {change[0] for change in changes}
         has_news = any(change[_NOTICE_DUE] for change in changes)
+        owners = {copy.owner_id for copy, _ in known}
+        webhook_events.note([copy.pk for copy, _ in known], now=now, owners=owners)
         _after_settling({copy.message_id for copy, _ in known}, states, has_news=has_news)
     return len(changes)
 
@@ -192,9 +195,8 @@ def expire(*, now: datetime) -> int:
         )
         # Whoever claims a copy right now gives it its last try.
         free = overdue.order_by("pk").select_for_update(skip_locked=True, of=("self",))
-        failed = Recipient.objects.filter(
-            pk__in=list(free.values_list("pk", flat=True)[:1000]), state__in=DUE_STATES
-        ).update(
+        overdue_keys = list(free.values_list("pk", flat=True)[:1000])
+        failed = Recipient.objects.filter(pk__in=overdue_keys, state__in=DUE_STATES).update(
             state=State.FAILED,
             settled_at=now,
             next_attempt_at=None,
@@ -204,6 +206,7 @@ def expire(*, now: datetime) -> int:
         )
         if failed:
             enqueue(tasks.notify)
+            webhook_events.note(overdue_keys, now=now)
     return failed
 
 

@@ -20,6 +20,7 @@ from delivery.models import Recipient, State
 from delivery.orders import Order
 from delivery.picking import Chosen
 from delivery.policy.promise import IfWorse
+from delivery.webhooks import events as webhook_events
 from mailweb.lib.queue import enqueue
 
 AT_A_TIME = 2000
@@ -138,6 +139,8 @@ def _change(order: Order, ids: list[int], now: datetime) -> None:
         enqueue(tasks.notify)
     if order.verb.name == "drop":
         services.forget_content(messages)
+    if order.verb.name in ("hold", "fail", "drop"):
+        webhook_events.note(ids, now=now)
 
 
 def _columns(order: Order, now: datetime) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from delivery.policy.verdict import Way
 from delivery.refusals import LimitReachedError as LimitReachedError
 from delivery.refusals import RefusedMessageError as RefusedMessageError
 from delivery.smtp import Notify
+from delivery.webhooks import events as webhook_events
 from mailweb.lib.addresses import domain_to_ascii
 from mailweb.lib.errors import UserError
 from mailweb.lib.queue import enqueue
@@ -264,6 +265,10 @@ def cancel_copies(*, message: OutboundMessage, copies: Q, now: datetime) -> int:
             state=State.CANCELLED, settled_at=now, next_attempt_at=None
         )
         if stopped:
+            cancelled = message.recipients.filter(state=State.CANCELLED, settled_at=now)
+            webhook_events.note(
+                list(cancelled.values_list("pk", flat=True)), now=now, owners=[message.owner_id]
+            )
             forget_content([message.pk])
             _changed(message)
     return stopped

@@ -78,3 +78,19 @@ def refresh_policies() -> None:
     clock = clocks.shared()
     if duties.begin("refresh-policies", now=clock.now(), every=NEARLY_AN_HOUR):
         maintenance.refresh_policies(config=DeliveryConfig.from_settings(), clock=clock)
+
+
+@shared_task
+def call_webhooks() -> None:
+    """Make the calls of webhooks that are due."""
+    from delivery.webhooks import calls
+
+    calls.make(config=DeliveryConfig.from_settings(), clock=clocks.shared())
+
+
+@shared_task
+def forget_webhook_calls() -> None:
+    """Remove calls that ended long ago."""
+    from delivery.webhooks import calls
+
+    calls.forget(now=clocks.shared().now())

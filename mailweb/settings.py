@@ -224,6 +224,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 360.0,
         "options": {"expires": 360.0},
     },
+    "call-webhooks": {
+        "task": "delivery.tasks.call_webhooks",
+        "schedule": 15.0,
+        "options": {"expires": 15.0},
+    },
+    "forget-webhook-calls": {"task": "delivery.tasks.forget_webhook_calls", "schedule": 3600.0},
     "refresh-policies": {"task": "delivery.tasks.refresh_policies", "schedule": 3600.0},
 }
 
@@ -249,6 +255,7 @@ SMTP_PORT = env.int("SMTP_PORT", default=25)
 SMTP_SOURCE_ADDRESSES = env.list("SMTP_SOURCE_ADDRESSES", default=[])
 MTA_STS_PORT = env.int("MTA_STS_PORT", default=443)
 TLS_CA_FILE = env.str("TLS_CA_FILE", default="")
+WEBHOOK_NETWORKS = env.list("WEBHOOK_NETWORKS", default=[])
 QUEUE_LIFETIME_HOURS = env.int("QUEUE_LIFETIME_HOURS", default=120)
 DELIVERY_CONCURRENCY = env.int("DELIVERY_CONCURRENCY", default=200)
 DELIVERY_CONCURRENCY_PER_HOST = env.int("DELIVERY_CONCURRENCY_PER_HOST", default=20)
