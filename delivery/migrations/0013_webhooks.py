@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('delivery', '0009_workers_see_each_other'),
+        ('delivery', '0012_transports_and_routes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
