@@ -28,6 +28,7 @@ from delivery.policy.modes import Mode
 from delivery.policy.mtasts import matches_any
 from delivery.policy.outcome import Result
 from delivery.policy.record import Mechanism
+from delivery.refusals import LimitReachedError
 from delivery.signals import delivery_settled
 from delivery.smtp import Kind
 from mailweb.lib.errors import UserError
@@ -132,7 +133,7 @@ def submission(door: Door) -> Iterator[None]:
         yield
         result = Submission.ACCEPTED
     except UserError as error:
-        result = Submission.LIMITED if getattr(error, "is_limit", False) else Submission.REFUSED
+        result = Submission.LIMITED if isinstance(error, LimitReachedError) else Submission.REFUSED
         raise
     finally:
         metrics.SUBMISSIONS.add(door.value, result.value)

@@ -149,6 +149,11 @@ NOTICES = Count(
     "Messages whose senders were told how they ended.",
     kind=("failed", "delayed", "delivered", OTHER),
 )
+SUPPRESSIONS = Count(
+    "suppressions",
+    "Addresses put on the lists of suppressed ones, copies refused because of it, addresses lifted.",
+    event=("added", "refused", "lifted"),
+)
 DATABASE_FAILURES = Count(
     "database_failures", "Steps of a worker that the database did not carry out."
 )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.db.models import Q
 
+from delivery import metrics
 from delivery.agent.job import RecipientResult
 from delivery.models import OutboundMessage, State, Suppression
 from delivery.policy.dates import day
@@ -54,11 +55,13 @@ def refused(copies: Iterable[Copy], *, now: datetime) -> list[RecipientResult]:
         return []
     entries = _entries(asked).in_force(now)
     found: dict[Place, Suppression] = {(entry.owner_id, entry.key): entry for entry in entries}
-    return [
+    ended = [
         RecipientResult(key=one.pk, outcome=_outcome(found[_place(one)], now))
         for one in copies
         if one.has_suppressions and _place(one) in found
     ]
+    metrics.SUPPRESSIONS.add("refused", by=len(ended))
+    return ended
 
 
 def _place(copy: Copy) -> Place:
@@ -151,6 +154,7 @@ def _close(copy: Copy, outcome: Outcome, now: datetime) -> None:
     entry.save()
     if not is_in_force:
         logger.info("address suppressed", extra={"owner": owner, "until": str(entry.ends_at)})
+        metrics.SUPPRESSIONS.add("added")
 
 
 def add(
@@ -185,6 +189,7 @@ def add(
                 "reply": "",
             },
         )
+    metrics.SUPPRESSIONS.add("added")
     return entry
 
 
@@ -198,7 +203,9 @@ def lift(*, owner_id: int | None, address: str, now: datetime) -> bool:
     found = Suppression.objects.filter(owner=owner_id, key=key_in(address)).in_force(now)
     with transaction.atomic():
         by_hand = found.filter(times=0).delete()[0]
-        return bool(found.update(ends_at=now, is_manual=False, note="") or by_hand)
+        is_lifted = bool(found.update(ends_at=now, is_manual=False, note="") or by_hand)
+    metrics.SUPPRESSIONS.add("lifted", by=is_lifted)
+    return is_lifted
 
 
 def lift_failed(*, message: OutboundMessage, copies: Q, now: datetime) -> None:

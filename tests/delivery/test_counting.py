@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
-from delivery import maintenance, metrics
+from delivery import maintenance, metrics, suppressions
 from delivery.counting import Meter, submission
 from delivery.metrics import Door
 from delivery.policy.modes import Mode
@@ -139,6 +139,13 @@ def test_failure_that_is_told_is_counted(alice, lab, drain, counted):
     drain()
     maintenance.notify()
     assert counted(metrics.NOTICES, "failed") == 1
+
+
+def test_suppressed_addresses_are_counted(alice, counted, now):
+    suppressions.add(owner=alice, address="gone@elsewhere.test", note="", now=now)
+    assert suppressions.lift(owner_id=alice.pk, address="gone@elsewhere.test", now=now)
+    assert not suppressions.lift(owner_id=alice.pk, address="gone@elsewhere.test", now=now)
+    assert [counted(metrics.SUPPRESSIONS, one) for one in ("added", "lifted")] == [1, 1]
 
 
 def test_meter_that_hears_nothing_adds_nothing():
