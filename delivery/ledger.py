@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Case, F, TextField, Value, When
 
 from delivery import evidence, services, suppressions, tasks, transport_news
 from delivery.agent.job import AttemptReport, RecipientResult
@@ -182,6 +183,9 @@ def _has_uuid() -> bool:
     return bool(connection.features.has_native_uuid_field)
 
 
+_NEVER_TRIED = "It could not be delivered for as long as mail is kept here."
+
+
 def expire(*, now: datetime) -> int:
     """Fail copies whose message has been in the queue too long; the last reply is kept.
 
@@ -201,7 +205,11 @@ def expire(*, now: datetime) -> int:
             settled_at=now,
             next_attempt_at=None,
             enhanced="5.4.7",
-            explanation="It could not be delivered for as long as mail is kept here.",
+            explanation=Case(
+                When(explanation="", then=Value(_NEVER_TRIED)),
+                default=F("explanation"),
+                output_field=TextField(),
+            ),
             notice_due=True,
         )
         if failed:

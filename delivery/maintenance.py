@@ -5,20 +5,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from asgiref.sync import async_to_sync
-from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from delivery import claims, holdrules, ledger
+from delivery import claims, holdrules, ledger, notices
 from delivery.agent.agent import Agent
 from delivery.agent.clock import Clock
 from delivery.agent.policy_fetch import HELD_MODES
 from delivery.config import DeliveryConfig
 from delivery.counting import Meter
-from delivery.models import DomainLookup, OutboundMessage, Recipient, State, StsPolicy
+from delivery.models import DomainLookup, Recipient, StsPolicy
 from delivery.policies import DatabasePolicyStore
 from delivery.policy.facts import StsMode
 from delivery.side_by_side import in_turns
-from delivery.signals import delivery_settled
 
 REFRESH_EVERY = timedelta(hours=24)
 REFRESH_AHEAD = timedelta(hours=2)
@@ -34,7 +32,7 @@ SETTLES_AFTER = timedelta(days=1)
 
 
 def sweep(*, now: datetime, may_reclaim: bool = True) -> bool:
-    """Put abandoned copies back, see to hold rules, fail overdue copies, send pending notices.
+    """Put abandoned copies back, see to hold rules, fail overdue copies, report what is due.
 
     True if mail is due. Copies may not be put back while it is not sure what time it is.
     """
@@ -43,30 +41,9 @@ def sweep(*, now: datetime, may_reclaim: bool = True) -> bool:
     holdrules.expire(now=now)
     holdrules.enforce(now=now)
     ledger.expire(now=now)
-    notify()
+    notices.tell(now=now)
+    notices.tell_delays(now=now)
     return Recipient.objects.due(now).exists()
-
-
-def notify() -> None:
-    """Tell about every copy whose sender has yet to be told, one transaction a message."""
-    due = Recipient.objects.filter(notice_due=True).values_list("message_id", flat=True)
-    for message_id in dict.fromkeys(due[:1000]):
-        _notify(message_id)
-
-
-def _notify(message_id: int) -> None:
-    with transaction.atomic():
-        failed = list(
-            Recipient.objects.select_for_update().filter(
-                message_id=message_id, notice_due=True, state=State.FAILED
-            )
-        )
-        Recipient.objects.filter(message_id=message_id, notice_due=True).update(notice_due=False)
-        if failed:
-            message = OutboundMessage.objects.get(pk=message_id)
-            delivery_settled.send(
-                OutboundMessage, message=message, recipients=failed, kind="failed"
-            )
 
 
 def refresh_policies(*, config: DeliveryConfig, clock: Clock) -> int:

@@ -5,5 +5,6 @@ from __future__ import annotations
 from django.dispatch import Signal
 
 delivery_settled = Signal()
-"""Sent inside the transaction that settles copies: `message`, `recipients` (a list of
-Recipient rows) and `kind`: "delivered", "failed" or "delayed"."""
+"""Sent inside the transaction that notes that they are told: `message`, `recipients` (a list of
+Recipient rows), `kind`: "delivered", "failed" or "delayed", and `now`. Copies that are
+delivered are told only where their sender asked for that (RFC 3461)."""

@@ -47,9 +47,9 @@ def sweep() -> None:
 @shared_task
 def notify() -> None:
     """Tell senders how their mail ended."""
-    from delivery import maintenance
+    from delivery import notices
 
-    maintenance.notify()
+    notices.tell(now=clocks.shared().now())
 
 
 @shared_task

@@ -33,6 +33,8 @@ class Notice(StrEnum):
     NONE = ""
     FAILED = "failed"
     DELAYED = "delayed"
+    ARRIVED = "arrived"
+    """Told only where its sender asked for that."""
 
 
 SPECIAL_ROLES = tuple(role for role in Role if role is not Role.PLAIN)

@@ -22,6 +22,7 @@ from delivery.policy.modes import Mode, SenderPolicy
 from delivery.policy.outcome import Outcome, Result, Scope
 from delivery.policy.reasons import Reason
 from delivery.policy.record import Mechanism
+from delivery.policy.reporting import Reporting
 from delivery.shares import FOR_ALL, Room
 
 CONTENT = b"From: alice@mailweb.test\r\nSubject: Hello\r\n\r\nHello.\r\n"
@@ -51,6 +52,8 @@ def queued(
     mode: Mode = Mode.DEFAULT,
     release_at: datetime | None = None,
     undo_until: datetime | None = None,
+    lifetime_hours: int | None = None,
+    reporting: Reporting = services.NOTHING_SAID,
 ) -> OutboundMessage:
     """Submit a small message."""
     return services.submit(
@@ -62,10 +65,11 @@ def queued(
         ],
         content=CONTENT,
         subject="Hello",
-        sender_policy=SenderPolicy(),
+        sender_policy=SenderPolicy(lifetime_hours=lifetime_hours),
         now=now,
         release_at=release_at,
         undo_until=undo_until,
+        reporting=reporting,
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from django.db import close_old_connections, connection, transaction
 from django.utils import timezone
 
-from delivery import claims, clocks, duties, maintenance, tasks
+from delivery import claims, clocks, duties, maintenance, notices, tasks
 from delivery.models import Duty, Recipient, State
 from delivery.signals import delivery_settled
 from tests.delivery.factories import queued
@@ -111,7 +111,7 @@ def test_two_sweeps_at_once_fail_and_tell_of_each_overdue_copy_once(now, alice):
     delivery_settled.connect(note)
     try:
         at_once(*[lambda: maintenance.sweep(now=now)] * 2)
-        at_once(*[maintenance.notify] * 2)
+        at_once(*[lambda: notices.tell(now=now)] * 2)
     finally:
         delivery_settled.disconnect(note)
     maintenance.sweep(now=now)

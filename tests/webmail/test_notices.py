@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from delivery import reports
 from delivery.models import Attempt, Content, OutboundMessage, Recipient, State
 from delivery.signals import delivery_settled
 from mailweb.webmail.models import Message, Notice, Role
@@ -43,7 +44,9 @@ def copy(outbound, now) -> Recipient:
 
 
 def settle(outbound: OutboundMessage, copy: Recipient, kind: str = "failed") -> None:
-    delivery_settled.send(OutboundMessage, message=outbound, recipients=[copy], kind=kind)
+    delivery_settled.send(
+        OutboundMessage, message=outbound, recipients=[copy], kind=kind, now=outbound.queued_at
+    )
 
 
 def test_failed_copy_becomes_an_unread_notice_in_the_inbox(outbound, copy, alice, as_alice):
@@ -64,7 +67,7 @@ def test_failed_copy_becomes_an_unread_notice_in_the_inbox(outbound, copy, alice
 def test_notice_has_the_servers_whole_answer_and_leads_to_the_outbox(outbound, copy, as_alice):
     settle(outbound, copy)
     page = as_alice.get(f"/mail/m/{Message.objects.get().uuid}/").content.decode()
-    assert "mx.harbour.test answered:" in page
+    assert "mx.harbour.test answered on Fri 20 Nov 2026, 12:00 UTC:" in page
     assert "550 5.1.1 Nobody here." in page
     assert 'href="/mail/outbox/"' in page
 
@@ -110,10 +113,30 @@ def test_notice_joins_the_conversation_of_what_it_is_about(outbound, copy, alice
     assert Message.objects.get(notice=Notice.FAILED).thread_id == sent.thread_id
 
 
-@pytest.mark.parametrize("kind", ["delivered", "anything"])
-def test_delivered_copy_needs_no_notice(outbound, copy, kind):
-    settle(outbound, copy, kind)
-    assert not Message.objects.exists()
+def test_arrival_that_was_asked_for_is_a_report_and_no_action_card(outbound, copy, as_alice):
+    settle(outbound, copy, "delivered")
+    assert Message.objects.get().notice == Notice.ARRIVED
+    page = as_alice.get("/mail/inbox/").content.decode()
+    assert "Handed over: post@harbour.test" in page
+    assert "See what you can do" not in page
+
+
+def test_whole_message_is_enclosed_only_where_its_sender_said_so(outbound, copy):
+    data = letter("The secret.", subject="Deed copies")
+    Content.objects.create(message=outbound, data=data)
+    outbound.ret, outbound.size_bytes = "FULL", len(data)
+    outbound.save()
+    settle(outbound, copy)
+    assert data in bytes(Message.objects.get().blob.data)
+
+
+def test_large_message_is_read_no_further_than_its_report_needs(outbound, copy):
+    data = letter("x" * 200_000, subject="Deed copies")
+    Content.objects.create(message=outbound, data=data)
+    outbound.size_bytes = len(data)
+    assert len(reports.queued_content(outbound)) == 64 * 1024
+    outbound.ret = "FULL"
+    assert reports.queued_content(outbound) == data
 
 
 def test_mail_without_an_owner_never_gets_a_notice(outbound, copy):

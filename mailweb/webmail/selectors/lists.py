@@ -15,7 +15,7 @@ from django.utils import timezone
 from delivery.models import Recipient, State
 from mailweb.webmail import days, people
 from mailweb.webmail.mime import text
-from mailweb.webmail.models import Draft, Mailbox, Message, Role
+from mailweb.webmail.models import Draft, Mailbox, Message, Notice, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -124,8 +124,9 @@ def drafts_of(user: User, *, now: datetime, place: Place = TOP) -> Page:
 
 
 def notices_in(mailbox: Mailbox) -> list[Message]:
-    """Return the latest unread notices about deliveries."""
+    """Return the latest unread notices about deliveries that went wrong."""
     found = Message.objects.filter(mailbox=mailbox, is_seen=False, notice__gt="")
+    found = found.exclude(notice=Notice.ARRIVED)
     return list(found.select_related("user")[:MOST_NOTICES])
 
 
