@@ -51,6 +51,12 @@ class Transport(models.Model):
     paused_because = models.CharField(max_length=600, blank=True)
     version = models.PositiveIntegerField(default=1, editable=False)
     last_session = models.JSONField(null=True, blank=True, editable=False)
+    proven = models.JSONField(
+        default=dict,
+        blank=True,
+        editable=False,
+        help_text="By host, the strongest mechanism that ever logged in there.",
+    )
 
     class Meta:
         ordering = ("name",)

@@ -14,6 +14,7 @@ from delivery.agent.job import AttemptReport, HostAttempt
 from delivery.models import Transport
 from delivery.policy import transport as policy
 from delivery.policy.record import LastSession, last_session
+from delivery.sasl import strongest
 
 logger = logging.getLogger(__name__)
 
@@ -51,11 +52,22 @@ def _note(row: Transport, attempt: HostAttempt, now: datetime) -> None:
         transports.pause_by_itself(row, because=attempt.locked_out, now=now)
     if attempt.evidence is None:
         return
+    if attempt.mechanism:
+        _pin(row, attempt)
     last = last_session(attempt.evidence, attempt.host, attempt.started_at)
     before = stored.session_from(row.last_session) if row.last_session else None
     if not _is_known(before, last):
         kept = stored.session_json(last)
         Transport.objects.filter(pk=row.pk, version=row.version).update(last_session=kept)
+
+
+def _pin(row: Transport, attempt: HostAttempt) -> None:
+    """Remember the mechanism that logged in, if it is the strongest that ever did at this host."""
+    before = row.proven.get(attempt.host, "")
+    best = strongest(before, attempt.mechanism)
+    if best is not None and best != before:
+        proven = {**row.proven, attempt.host: best.value}
+        Transport.objects.filter(pk=row.pk, version=row.version).update(proven=proven)
 
 
 def _is_known(before: LastSession | None, last: LastSession) -> bool:

@@ -43,6 +43,9 @@ class TransportInUseError(UserError):
     """Routes lead to this transport. Remove them first."""
 
 
+LOGS_IN_AT = frozenset({"kind", "hosts", "port", "username"})
+"""What says where and as whom; another place has to prove itself anew."""
+
 LOGS_IN_BY = frozenset({"hosts", "port", "username", "mechanisms", "pinned"})
 """What a paused transport is resumed for if it changes; the secret, too."""
 
@@ -102,6 +105,8 @@ def change(
     changed = {name for name, value in after.items() if before[name] != value}
     may_log_in = row.paused_at is not None and (secret is not None or changed & LOGS_IN_BY)
     row.version += 1
+    if changed & LOGS_IN_AT:
+        row.proven = {}
     with transaction.atomic():
         row.save()
         detail = {name: after[name] for name in sorted(changed)}
@@ -214,6 +219,7 @@ def _credentials(row: Transport) -> Credentials | None:
         secret=row.secret,
         mechanisms=tuple(row.mechanisms),
         pinned=row.pinned,
+        proven=tuple(row.proven.items()),
     )
 
 

@@ -10,7 +10,7 @@ from delivery.agent.login import log_in
 from delivery.agent.session import Session
 from delivery.policy.outcome import Outcome
 from delivery.policy.transport import Credentials
-from delivery.sasl import DEFAULT_MECHANISMS, Mechanism
+from delivery.sasl import DEFAULT_MECHANISMS, Mechanism, strongest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,9 @@ async def admit(session: Session) -> Barred | None:
         session,
         for_sasl(via.credentials),
         allowed=tuple(map(Mechanism, via.credentials.mechanisms)) or DEFAULT_MECHANISMS,
-        pinned=Mechanism(via.credentials.pinned) if via.credentials.pinned else None,
+        pinned=strongest(
+            via.credentials.pinned, dict(via.credentials.proven).get(session.host, "")
+        ),
     )
     if found.outcome is None:
         session.mechanism = found.mechanism or ""

@@ -56,6 +56,7 @@ _WORDS = {
     ),
     Refusal.WEAKER: ("4.7.9", "offers only log-ins that are weaker than the one that is pinned"),
 }
+_WHAT_TO_DO = " Pinned is {pinned}. If the server really lost it, allow only what is left."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,13 @@ async def log_in(
     allowed: Sequence[Mechanism] = DEFAULT_MECHANISMS,
     pinned: Mechanism | None = None,
 ) -> LogIn:
-    """Log in as `_log_in` does, and let it be counted."""
+    """Log in by the strongest mechanism of `allowed` that the server offers.
+
+    `pinned` is the strongest one that was ever used there: a weaker one is refused (see
+    `delivery.sasl.choose`). Whether the TLS of the session is good enough for a password is for
+    the caller to know: it must have let the session through first. A session that cannot go on
+    has been closed.
+    """
     ended = await _log_in(session, credentials, allowed=allowed, pinned=pinned)
     result = "ok" if ended.is_ok else "paused" if ended.pauses else "deferred"
     session.observer.logged_in(str(ended.mechanism or "none"), result)
@@ -105,13 +112,6 @@ async def _log_in(
     allowed: Sequence[Mechanism],
     pinned: Mechanism | None,
 ) -> LogIn:
-    """Log in by the strongest mechanism of `allowed` that the server offers.
-
-    `pinned` is the strongest one that was ever used there: a weaker one is refused (see
-    `delivery.sasl.choose`). Whether the TLS of the session is good enough for a password is for
-    the caller to know: it must have let the session through first. A session that cannot go on
-    has been closed.
-    """
     connection = session.tls_connection
     choice = choose(
         offered=session.smtp.extensions.auth,
@@ -213,7 +213,7 @@ def _suspicion(choice: Choice) -> str:
 def _refused_to_try(session: Session, refusal: Refusal, pinned: Mechanism | None) -> LogIn:
     enhanced, words = _WORDS[refusal]
     offers = " ".join(name[:40] for name in session.smtp.extensions.auth[:20]) or "nothing"
-    demand = f" Pinned is {pinned}." if refusal is Refusal.WEAKER else ""
+    demand = _WHAT_TO_DO.format(pinned=pinned) if refusal is Refusal.WEAKER else ""
     session.note(f"no log-in: {refusal}")
     return _paused(None, enhanced, f"{session.host} {words}. It offers {offers}.{demand}")
 

@@ -77,14 +77,16 @@ class Families(StrEnum):
 class Credentials:
     """Who logs in, and the mechanisms that may be used for it, strongest first.
 
-    No mechanisms means the usual ones. Where one is `pinned`, no other will do, so that nobody
-    in between can talk us into a weaker one.
+    No mechanisms means the usual ones. Where one is `pinned`, no weaker one will do, so that nobody
+    in between can talk us into one. `proven` has hosts, each with the strongest that was ever used
+    there, and so is pinned as well.
     """
 
     username: str
     secret: str = field(repr=False)
     mechanisms: tuple[str, ...] = ()
     pinned: str = ""
+    proven: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

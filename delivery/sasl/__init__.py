@@ -23,7 +23,7 @@ from delivery.sasl.bindings import ChannelBinding, tls_server_end_point
 from delivery.sasl.choice import Choice, Refusal, choose
 from delivery.sasl.credentials import Credentials, CredentialsError
 from delivery.sasl.exchange import Ending, Exchange, Result
-from delivery.sasl.mechanism import DEFAULT_MECHANISMS, Mechanism, MechanismError, known
+from delivery.sasl.mechanism import DEFAULT_MECHANISMS, Mechanism, MechanismError, known, strongest
 
 __all__ = [
     "DEFAULT_MECHANISMS",
@@ -39,5 +39,6 @@ __all__ = [
     "Result",
     "choose",
     "known",
+    "strongest",
     "tls_server_end_point",
 ]

@@ -92,3 +92,8 @@ def known(names: Iterable[str]) -> tuple[Mechanism, ...]:
     """Return those of `names` that are known here, strongest first."""
     upper = {name.upper() for name in names}
     return tuple(mechanism for mechanism in Mechanism if mechanism in upper)
+
+
+def strongest(*names: str) -> Mechanism | None:
+    """Return the strongest of `names`; those that are empty or not known do not count."""
+    return next(iter(known(names)), None)

@@ -25,7 +25,7 @@ async def relay(net, tmp_path):
 
 
 def by(relay, secret=PASSWORD, version=1, **settings):
-    names = ("mechanisms", "pinned")
+    names = ("mechanisms", "pinned", "proven")
     credentials = Credentials(
         username="alice",
         secret=secret,
@@ -98,6 +98,15 @@ async def test_a_weaker_mechanism_than_the_pinned_one_is_refused(net, relay):
     report = await send(net, by(relay, pinned="SCRAM-SHA-256-PLUS"))
     assert report.attempts[0].locked_out
     assert not relay.tries
+
+
+async def test_what_logged_in_there_before_is_pinned_as_well(net, relay):
+    report = await send(net, by(relay, proven=(("smtp.test", "SCRAM-SHA-256-PLUS"),)))
+    assert "Pinned is SCRAM-SHA-256-PLUS" in report.attempts[0].locked_out
+    assert not relay.tries
+    elsewhere = (("other.test", "SCRAM-SHA-256-PLUS"), ("smtp.test", "SCRAM-SHA-1"))
+    report = await send(net, by(relay, version=2, proven=elsewhere))
+    assert report.attempts[0].mechanism == "SCRAM-SHA-256"
 
 
 async def test_plain_is_used_only_where_somebody_asked_for_it(net, relay):
