@@ -1,12 +1,14 @@
-"""What domains publish: the latest look-up, the policies held, and their history.
+"""What domains publish: the latest look-up, checks asked for, the policies held, their history.
 
 `delivery.models` has these too, for everyone to import from.
 """
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from delivery.policy.facts import StsMode
 from delivery.policy.published import PolicyKind, PublishedMode
@@ -94,3 +96,21 @@ class PublishedPolicy(models.Model):
         return (
             f"{self.kind} of {self.host or self.domain}, first seen {self.first_seen_at:%Y-%m-%d}"
         )
+
+
+class ProbeRequest(models.Model):
+    """A "Check now" of an account: the reason probes can be limited and answered once."""
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="probe_requests"
+    )
+    domain = models.CharField(max_length=253)
+    requested_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-requested_at",)
+        indexes = [models.Index(fields=["owner", "-requested_at"], name="probe_by_owner")]
+
+    def __str__(self) -> str:
+        return f"check of {self.domain}"

@@ -21,6 +21,7 @@ from delivery.fleet_models import Duty as Duty
 from delivery.fleet_models import HealthState as HealthState
 from delivery.fleet_models import Worker as Worker
 from delivery.lookup_models import DomainLookup as DomainLookup
+from delivery.lookup_models import ProbeRequest as ProbeRequest
 from delivery.lookup_models import PublishedPolicy as PublishedPolicy
 from delivery.lookup_models import StsPolicy as StsPolicy
 from delivery.policy.facts import Dnssec, Starttls, StsMode
@@ -383,21 +384,3 @@ class RecipientAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"recipient {self.recipient_id} in attempt {self.attempt_id}: {self.outcome}"
-
-
-class ProbeRequest(models.Model):
-    """A "Check now" of an account: the reason probes can be limited and answered once."""
-
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="probe_requests"
-    )
-    domain = models.CharField(max_length=253)
-    requested_at = models.DateTimeField(default=timezone.now)
-    finished_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        ordering = ("-requested_at",)
-        indexes = [models.Index(fields=["owner", "-requested_at"], name="probe_by_owner")]
-
-    def __str__(self) -> str:
-        return f"check of {self.domain}"

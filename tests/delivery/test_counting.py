@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
-from delivery import maintenance, metrics, suppressions
+from delivery import metrics, notices, suppressions
 from delivery.counting import Meter, submission
 from delivery.metrics import Door
 from delivery.policy.modes import Mode
@@ -137,7 +137,7 @@ def test_message_from_a_file_comes_in_by_its_door(alice, bob, counted, now):
 def test_failure_that_is_told_is_counted(alice, lab, drain, counted):
     queued("friend@nxdomain.test", owner=alice, now=timezone.now())
     drain()
-    maintenance.notify()
+    notices.tell(now=timezone.now())
     assert counted(metrics.NOTICES, "failed") == 1
 
 
