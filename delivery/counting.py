@@ -16,7 +16,6 @@ from delivery.agent.job import AttemptReport, HostAttempt
 from delivery.metrics import Door, Ignored, RequireTlsRefusal, Submission, TlsPolicy
 from delivery.policy.facts import (
     Dnssec,
-    DomainFacts,
     HostFacts,
     Proof,
     SessionEvidence,
@@ -77,7 +76,7 @@ class Meter:
             for result in report.results:
                 self._tally.count(metrics.SETTLED, result.outcome.result.value)
             for attempt in report.attempts:
-                self._attempt(report.facts, attempt, mode)
+                self._attempt(report, attempt, mode)
 
     def beat(
         self, seconds: float, sessions: tuple[int, int], health: Health, now: datetime
@@ -104,15 +103,17 @@ class Meter:
         """Add it all to what everybody has counted."""
         self._tally.flush()
 
-    def _attempt(self, facts: DomainFacts, attempt: HostAttempt, mode: Mode) -> None:
+    def _attempt(self, report: AttemptReport, attempt: HostAttempt, mode: Mode) -> None:
         count, outcome = self._tally.count, attempt.outcome
+        facts, is_direct = report.facts, report.job.is_about_domain
         count(metrics.ATTEMPTS, outcome.result.value, outcome.scope.value)
         seconds = attempt.duration_ms / 1000
         self._tally.time(metrics.DELIVERY_SECONDS, seconds, outcome.result.value, mode.value)
         host = next((one for one in facts.hosts if one.name == attempt.host), _NOT_LOOKED_UP)
         shown = tls_result(attempt)
         if shown:
-            policy = policy_of(host, attempt.sts or facts.sts)
+            published = policy_of(host, attempt.sts or facts.sts)
+            policy = published if is_direct else TlsPolicy.RELAY
             count(metrics.TLS_SESSIONS, policy.value, shown)
         if attempt.evidence is not None:
             count(metrics.TLS_VERSIONS, attempt.evidence.tls.version or metrics.PLAIN)
@@ -120,7 +121,9 @@ class Meter:
                 count(metrics.TLS_VERIFIED, proof.value)
         if mode is Mode.REQUIRETLS and attempt.stopped_by is not Mechanism.NONE:
             count(metrics.REQUIRETLS_REFUSED, refusal(attempt).value)
-        if mode is Mode.OPTIONAL and outcome.result is Result.DELIVERED and attempt.evidence:
+        if not is_direct or mode is not Mode.OPTIONAL:
+            return
+        if outcome.result is Result.DELIVERED and attempt.evidence:
             for ignored in overridden(host, attempt.sts or facts.sts, attempt.evidence):
                 count(metrics.TLS_REQUIRED_OVERRIDES, ignored.value)
 

@@ -11,6 +11,7 @@ from delivery.policy.outcome import Result, Scope
 from delivery.policy.reasons import Reason
 from delivery.sasl import Mechanism
 from delivery.smtp import Kind
+from delivery.webhook_models import Event
 from mailweb.lib.meters import OTHER, Count, Distribution, Level
 
 SUCCESS = "success"
@@ -26,6 +27,8 @@ class TlsPolicy(StrEnum):
     STS = "mta-sts"
     DANE = "dane"
     BOTH = "dane+mta-sts"
+    RELAY = "relay"
+    """Nothing: the session was with a relay of ours, and shows nothing about the domain."""
 
 
 class RequireTlsRefusal(StrEnum):
@@ -58,6 +61,16 @@ class Door(StrEnum):
     SMTP = "smtp"
     OWN = "own"
     """Notices and reports of this installation."""
+
+
+class Call(StrEnum):
+    """How a call of a webhook went."""
+
+    DONE = "done"
+    AGAIN = "again"
+    """It failed and is made once more."""
+
+    GIVEN_UP = "given-up"
 
 
 class Submission(StrEnum):
@@ -154,6 +167,7 @@ SUPPRESSIONS = Count(
     "Addresses put on the lists of suppressed ones, copies refused because of it, addresses lifted.",
     event=("added", "refused", "lifted"),
 )
+WEBHOOK_CALLS = Count("webhook_calls", "Calls of webhooks.", event=Event, result=Call)
 DATABASE_FAILURES = Count(
     "database_failures", "Steps of a worker that the database did not carry out."
 )

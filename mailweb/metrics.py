@@ -42,6 +42,8 @@ QUEUE_FAMILIES = {
     "mailweb_queue_oldest_seconds": ("state", "reason"),
     "mailweb_queue_overdue_seconds": (),
     "mailweb_queue_readable": (),
+    "mailweb_transports": ("state",),
+    "mailweb_webhook_calls_waiting": (),
     "mailweb_build_info": ("version",),
 }
 
@@ -148,6 +150,11 @@ def _waiting() -> Iterator[Metric]:
     yield _gauge("mailweb_queue_copies", "Copies that are not settled.", copies)
     yield _gauge("mailweb_queue_oldest_seconds", "Age of the oldest of them.", oldest)
     yield _gauge("mailweb_queue_overdue_seconds", "How long ago one should have left.", {(): late})
+    transports = selectors.transports_by_state()
+    told: dict[tuple[str, ...], float] = {(state,): number for state, number in transports.items()}
+    yield _gauge("mailweb_transports", "Ways out that operators have set up.", told)
+    calls = selectors.webhook_calls_waiting()
+    yield _gauge("mailweb_webhook_calls_waiting", "Calls still to be made.", {(): calls})
 
 
 def _gauge(name: str, meaning: str, numbers: dict[tuple[str, ...], float]) -> GaugeMetricFamily:

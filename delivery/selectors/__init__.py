@@ -52,7 +52,13 @@ from delivery.selectors.receipts import (
     receipt_document,
     way_of,
 )
-from delivery.selectors.waiting import Waiting, most_overdue, waiting_copies
+from delivery.selectors.waiting import (
+    Waiting,
+    most_overdue,
+    transports_by_state,
+    waiting_copies,
+    webhook_calls_waiting,
+)
 
 __all__ = [
     "Alternative",
@@ -93,8 +99,10 @@ __all__ = [
     "receipt_document",
     "row_of",
     "rows_for",
+    "transports_by_state",
     "waiting_copies",
     "way_of",
     "weakened_domains",
+    "webhook_calls_waiting",
     "with_messages",
 ]

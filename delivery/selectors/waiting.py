@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import NamedTuple
 
 from django.db.models import Count, Min
 
-from delivery.models import DUE_STATES, OPEN_STATES, Recipient
+from delivery.models import DUE_STATES, OPEN_STATES, Recipient, Transport
+from delivery.webhook_models import CallState, WebhookCall
 
 
 class Waiting(NamedTuple):
@@ -28,6 +30,20 @@ def waiting_copies() -> list[Waiting]:
         .order_by("state", "reason")
     )
     return [Waiting(*row) for row in rows]
+
+
+def transports_by_state() -> dict[str, int]:
+    """Return how many transports are `active`, `paused` and `disabled`."""
+    found = Counter(
+        "disabled" if not is_enabled else "paused" if paused_at else "active"
+        for is_enabled, paused_at in Transport.objects.values_list("is_enabled", "paused_at")
+    )
+    return {state: found[state] for state in ("active", "paused", "disabled")}
+
+
+def webhook_calls_waiting() -> int:
+    """Return how many calls of webhooks are still to be made."""
+    return WebhookCall.objects.filter(state=CallState.PENDING).count()
 
 
 def most_overdue(now: datetime) -> datetime | None:

@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from asgiref.sync import async_to_sync, sync_to_async
 from django.db import transaction
 
+from delivery import metrics
 from delivery.agent.caller import CallAnswer, Caller, CallError
 from delivery.agent.clock import Clock
 from delivery.agent.resolver import DnsResolver
@@ -42,6 +43,12 @@ STOPPED_AFTER = timedelta(days=5)
 KEPT_FOR = timedelta(days=14)
 USER_AGENT = "Mailweb-Webhook/1"
 GONE = 410
+
+_COUNTED_AS = {
+    CallState.DONE: metrics.Call.DONE,
+    CallState.PENDING: metrics.Call.AGAIN,
+    CallState.GIVEN_UP: metrics.Call.GIVEN_UP,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +199,7 @@ def settle(done: Done, *, now: datetime, jitter: float) -> bool:
     state = (
         CallState.PENDING if again else CallState.DONE if done.is_success else CallState.GIVEN_UP
     )
+    metrics.WEBHOOK_CALLS.add(call.event, _COUNTED_AS[state])
     with transaction.atomic():
         WebhookCall.objects.filter(pk=call.pk, state=CallState.CALLING).update(
             state=state,

@@ -8,6 +8,7 @@ from django.utils import timezone
 from delivery import metrics, notices, suppressions
 from delivery.counting import Meter, submission
 from delivery.metrics import Door
+from delivery.models import State
 from delivery.policy.modes import Mode
 from mailweb.lib.errors import UserError
 from mailweb.webmail.handing_over import hand_over
@@ -134,10 +135,12 @@ def test_message_from_a_file_comes_in_by_its_door(alice, bob, counted, now):
     assert counted(metrics.SUBMISSIONS, "command", "accepted") == 1
 
 
-def test_failure_that_is_told_is_counted(alice, lab, drain, counted):
-    queued("friend@nxdomain.test", owner=alice, now=timezone.now())
-    drain()
-    notices.tell(now=timezone.now())
+def test_failure_that_is_told_is_counted(alice, counted, now):
+    message = queued("friend@nxdomain.test", owner=alice, now=now)
+    message.recipients.update(
+        state=State.FAILED, next_attempt_at=None, settled_at=now, notice_due=True
+    )
+    notices.tell(now=now)
     assert counted(metrics.NOTICES, "failed") == 1
 
 

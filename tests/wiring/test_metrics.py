@@ -13,11 +13,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from delivery import metrics as counted
 from delivery import selectors
 from delivery.agent.answers import Status
-from delivery.models import OPEN_STATES, Recipient
+from delivery.models import OPEN_STATES, Recipient, Transport
 from delivery.policy.facts import Proof
 from delivery.policy.modes import Mode
 from delivery.policy.outcome import Result, Scope
 from delivery.policy.reasons import Reason
+from delivery.webhook_models import Webhook, WebhookCall
 from mailweb import metrics
 from mailweb.lib import meters
 from tests.delivery.factories import queued
@@ -73,9 +74,20 @@ def test_queue_is_counted_by_state_and_reason(client: Client, alice: User) -> No
 def test_queue_is_read_at_most_every_few_seconds(
     client: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(4):
         for _ in range(3):
             client.get("/metrics")
+
+
+def test_transports_and_webhooks_that_wait_are_counted(client: Client, alice: User) -> None:
+    Transport.objects.create(name="smart", kind="fail", paused_at=timezone.now())
+    Transport.objects.create(name="spare", kind="fail", is_enabled=False)
+    webhook = Webhook.objects.create(owner=alice, url="https://hook.test/", sealed_secret=b"")
+    WebhookCall.objects.create(webhook=webhook, event="failed", next_try_at=timezone.now())
+    found = scraped(client)
+    states = [series("mailweb_transports", state=one) for one in ("active", "paused", "disabled")]
+    assert [found[one] for one in states] == [0, 1, 1]
+    assert found[series("mailweb_webhook_calls_waiting")] == 1
 
 
 def test_counters_are_shown_while_the_database_is_away(
