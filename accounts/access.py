@@ -8,7 +8,7 @@ from django.http import Http404
 
 from accounts.models import BrowserSession, Pledge
 from accounts.names import parse_domain
-from delivery.models import DomainEvidence, ProbeRequest, Recipient
+from delivery.models import DomainEvidence, ProbeRequest, Recipient, Webhook, WebhookCall
 from mailweb.lib.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,6 +34,30 @@ def pledge_for(user: User, pk: int) -> Pledge:
         Http404: there is none, or it is someone else's.
     """
     found = Pledge.objects.filter(user=user, pk=pk).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def webhook_for(user: User, pk: int) -> Webhook:
+    """Return the user's webhook.
+
+    Raises:
+        Http404: there is none, or it is someone else's.
+    """
+    found = Webhook.objects.filter(owner=user, pk=pk).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def webhook_call_for(user: User, pk: int) -> WebhookCall:
+    """Return a call of one of the user's webhooks.
+
+    Raises:
+        Http404: there is none, or it is someone else's.
+    """
+    found = WebhookCall.objects.filter(webhook__owner=user, pk=pk).first()
     if found is None:
         raise Http404
     return found

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 
 from accounts.models import SendPreferences
 from delivery.policy.modes import BrokenTls, Mode, PledgeKind
+from delivery.webhook_models import Event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -238,6 +239,34 @@ class PledgeForm(RowsMixin, forms.Form):
         ),
     )
     kind = RowsField(label="The pledge", rows=PLEDGES, initial=PledgeKind.VERIFIED)
+
+
+EVENTS: Rows = (
+    (Event.DELIVERED, "Delivered", ""),
+    (Event.DELAYED, "Delayed: another try follows", ""),
+    (Event.HELD, "Held for a decision", ""),
+    (Event.FAILED, "Failed for good", ""),
+    (Event.CANCELLED, "Cancelled", ""),
+)
+
+
+class WebhookForm(forms.Form):
+    """Where an account wants to hear of its mail, and of what."""
+
+    url = forms.CharField(
+        label="URL",
+        max_length=500,
+        help_text="It begins with https:// and is reachable from the internet.",
+        widget=forms.URLInput(
+            attrs={"autocapitalize": "none", "autocomplete": "off", "spellcheck": "false"}
+        ),
+    )
+    events = forms.MultipleChoiceField(
+        choices=_choices(EVENTS),
+        initial=[value for value, *_ in EVENTS],
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "tick-box"}),
+        error_messages={"required": "Choose at least one."},
+    )
 
 
 class NewPasswordForm(PasswordChangeForm):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from accounts.views import security, session, settings
+from accounts.views import security, session, settings, webhooks
 
 app_name = "accounts"
 
@@ -19,6 +19,21 @@ urlpatterns = [
     path("settings/sessions/", settings.sessions, name="settings-sessions"),
     path("settings/sessions/<int:pk>/end/", settings.end_session, name="end-session"),
     path("settings/sessions/others/end/", settings.end_other_sessions, name="end-other-sessions"),
+    path("settings/webhooks/", webhooks.webhooks, name="settings-webhooks"),
+    path("settings/webhooks/<int:pk>/test/", webhooks.test_webhook, name="test-webhook"),
+    path("settings/webhooks/<int:pk>/stop/", webhooks.stop_webhook, name="stop-webhook"),
+    path("settings/webhooks/<int:pk>/start/", webhooks.start_webhook, name="start-webhook"),
+    path("settings/webhooks/<int:pk>/remove/", webhooks.remove_webhook, name="remove-webhook"),
+    path(
+        "settings/webhooks/<int:pk>/secret/",
+        webhooks.renew_webhook_secret,
+        name="renew-webhook-secret",
+    ),
+    path(
+        "settings/webhooks/calls/<int:pk>/repeat/",
+        webhooks.repeat_webhook_call,
+        name="repeat-webhook-call",
+    ),
     path("settings/password/", settings.password, name="settings-password"),
     path("security/", security.security, name="security"),
     re_path(
