@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import islice
 
-from delivery.policy.retry import next_attempt, wait_after
+from delivery.policy.retry import coming_attempts, next_attempt, wait_after
 from tests.unit.policy.worlds import NOW
 
 FIVE_DAYS = NOW + timedelta(days=5)
@@ -44,3 +45,15 @@ def test_five_days_of_retries_end():
         now, attempts = following, attempts + 1
     assert now == FIVE_DAYS
     assert 30 < attempts < 45
+
+
+def test_coming_attempts_are_those_that_the_queue_will_make():
+    coming = coming_attempts(4, next_at=NOW, expires_at=NOW + timedelta(hours=12))
+    hours = [(at - NOW) / timedelta(hours=1) for at in coming]
+    assert hours == [0, 1, 3, 6, 10, 12]
+
+
+def test_coming_attempts_end_when_the_lifetime_does():
+    late = NOW + timedelta(hours=1)
+    assert list(coming_attempts(9, next_at=late, expires_at=NOW)) == [NOW]
+    assert len(list(islice(coming_attempts(0, next_at=NOW, expires_at=FIVE_DAYS), 100))) < 50
