@@ -35,6 +35,9 @@ from delivery.smtp import Command, Reply, State
 LONGEST = 300.0
 """Seconds for the whole log-in; each reply in it has the time of `TIMEOUTS`."""
 
+LONGEST_QUOTE = 300
+"""Characters of a server's reply that operators are shown."""
+
 _PASSWORD_IS_OLD = 432
 """RFC 4954 §6: a person has to do something, although the code is of 4yz."""
 
@@ -229,7 +232,8 @@ def _words_of(reply: Reply, credentials: Credentials) -> str:
     )
     telling = [secret, token, *(b64encode(one.encode()).decode() for one in responses)]
     is_told = any(one and one in reply.whole for one in telling)
-    return codes_of(reply) if is_told else reply.whole
+    # It stands in a log line and in a column; servers may go on for pages.
+    return codes_of(reply) if is_told else " ".join(reply.whole.split())[:LONGEST_QUOTE]
 
 
 def _of_transport(outcome: Outcome) -> Outcome:

@@ -268,3 +268,13 @@ async def test_a_server_that_repeats_the_password_is_not_quoted(relay: MakeRelay
         done = await log_in(session, ALICE, allowed=EVERY)
         assert check_waits(done, pauses=True, enhanced="4.7.8").endswith("by PLAIN: “535 5.7.8”.")
         assert "wonderland" not in session.transcript.take()
+
+
+async def test_a_server_that_talks_for_pages_is_cut_short(relay: MakeRelay):
+    async with relay(mechanisms=["PLAIN"]) as server, session_with(server.port) as session:
+        server.answers[0] = Reply(535, None, ("No, " * 100,) * 50)
+        said = check_waits(
+            await log_in(session, ALICE, allowed=EVERY), pauses=True, enhanced="4.7.8"
+        )
+    assert len(said) < 400
+    assert "\n" not in said
