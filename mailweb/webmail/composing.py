@@ -58,6 +58,7 @@ class Written:
     body: str = ""
     mode: Mode = Mode.DEFAULT
     mode_is_by_hand: bool = False
+    tells_delivery: bool = False
     version: int = 0
     page: str = ""
     """Which open page says it: its own saves, answered or not, are no surprise to it."""
@@ -158,6 +159,7 @@ def _columns(written: Written) -> dict[str, object]:
         "body": written.body,
         "mode": written.mode,
         "mode_is_by_hand": written.mode_is_by_hand,
+        "tells_delivery": written.tells_delivery,
     }
 
 

@@ -68,6 +68,7 @@ class DraftForm(forms.Form):
     shown = forms.ChoiceField(choices=choices_of(Mode), required=False)
     by_hand = forms.BooleanField(required=False)
     auto = forms.BooleanField(required=False)
+    tells_delivery = forms.BooleanField(required=False)
     version = forms.IntegerField(min_value=0, required=False)
     page = TypedText()
     force = forms.BooleanField(required=False)
@@ -94,6 +95,7 @@ class DraftForm(forms.Form):
             body=said["body"].replace("\r\n", "\n").replace("\r", "\n"),
             mode=chosen,
             mode_is_by_hand=is_by_hand and not said["auto"],
+            tells_delivery=said["tells_delivery"],
             version=said.get("version") or 0,
             page=said["page"],
         )

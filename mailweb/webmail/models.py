@@ -236,6 +236,9 @@ class Draft(models.Model):
         default=list, blank=True, help_text="Message-IDs of what this answers, oldest first."
     )
     is_list_reply = models.BooleanField(default=False)
+    tells_delivery = models.BooleanField(
+        default=False, help_text="Its sender wants to be told when it is delivered (RFC 3461)."
+    )
     outbound = models.OneToOneField(
         OutboundMessage,
         on_delete=models.CASCADE,

@@ -117,7 +117,7 @@ def _told(notice: Message, card: Card | None, *, now: datetime, back: str) -> No
     return NoticeCard(
         key=str(notice.uuid),
         title=notice.subject,
-        text=notice.snippet,
+        text=_happened(card) or notice.snippet,
         date=days.short(at, timezone.localtime(now)),
         at=at,
         tone="bad" if is_failure else "warn",
@@ -126,3 +126,10 @@ def _told(notice: Message, card: Card | None, *, now: datetime, back: str) -> No
         away="Put away" if is_failure else "Keep waiting",
         away_url=away_url,
     )
+
+
+def _happened(card: Card | None) -> str:
+    """Return what happened to the copy that matters most, as it stands now."""
+    if card is None:
+        return ""
+    return f"“{card.item.subject or NO_SUBJECT}”: {card.item.sentence}"

@@ -21,6 +21,7 @@ from delivery.counting import submission
 from delivery.metrics import Door
 from delivery.models import Recipient as Copy
 from delivery.policy.modes import Mode
+from delivery.policy.reporting import TELL_WHEN_DELIVERED
 from mailweb.lib import addresses
 from mailweb.lib.addresses import Address
 from mailweb.lib.errors import UserError
@@ -134,6 +135,7 @@ def send(
             message_id=letter.message_id,
             sender_policy=preferences.policy,
             known=known_among(draft.user, [copy.spec for copy in recipients.copies]),
+            reporting=TELL_WHEN_DELIVERED if draft.tells_delivery else services.NOTHING_SAID,
             now=now,
             release_at=times["release_at"],
             undo_until=times["undo_until"],

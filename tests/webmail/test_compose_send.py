@@ -18,6 +18,7 @@ from mailweb.webmail import answering, composing, outlook, sending, services
 from mailweb.webmail.composing import Written
 from mailweb.webmail.models import Correspondent, Draft, Message, Role
 from mailweb.webmail.sending import Answers
+from tests.delivery.factories import claimed
 from tests.webmail.servers import broken, looked_up, plain, strong
 
 
@@ -380,6 +381,7 @@ def test_undo_says_so_when_a_copy_has_begun_to_leave(alice, now):
     draft = a_draft(alice, now, to=("bob@x.test", "carol@y.test"))
     message = sending.send(draft, now=now)
     delivery.send_now(message=message, now=now)
+    claimed(now, limit=1)
     assert sending.undo(message, user=alice, now=now) is None
     assert not Draft.objects.exists()
     assert Message.objects.filter(outbound=message).exists()
@@ -390,6 +392,7 @@ def test_a_sent_draft_is_kept_as_long_as_undo_may_come(alice, now):
     message = sending.send(a_draft(alice, now), now=now)
     assert sending.forget_sent_drafts(now=now + timedelta(minutes=1)) == 0
     delivery.send_now(message=message, now=now)
+    claimed(now)
     assert sending.forget_sent_drafts(now=now + timedelta(hours=1)) == 1
     assert not Draft.with_sent.exists()
 
