@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from delivery import maintenance
+from delivery import notices
 from delivery import services as delivery
 from delivery.models import State
 from delivery.policy.modes import Mode
@@ -30,11 +30,11 @@ def failed(user, now, enhanced="5.7.1", **fields):
     message = sent(user, now, **fields)
     delivery.send_now(message=message, now=now)
     settled(claimed(now), replace(REFUSED, enhanced=enhanced, public="x.test refuses it."), now)
-    maintenance.notify()
+    notices.tell(now=now)
     return message
 
 
-def notice_page(browser) -> str:
+def notice_page(browser):
     return browser.get(f"/mail/m/{Message.objects.get(notice__gt='').uuid}/").text
 
 
