@@ -6,16 +6,19 @@ message. So nothing is told twice, and nothing is lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q, QuerySet
 
 from delivery.models import OutboundMessage, Recipient, State
 from delivery.policy.reporting import wants
 from delivery.signals import delivery_settled
 from delivery.smtp import Notify
+
+logger = logging.getLogger(__name__)
 
 MESSAGES_AT_ONCE = 1000
 DELAYS_AT_ONCE = 200
@@ -33,17 +36,30 @@ _ENDS = (
 def tell(*, now: datetime) -> None:
     """Report every end whose sender has yet to be told of it, one transaction a message."""
     due = Recipient.objects.filter(notice_due=True).order_by("id")
-    for message_id in _messages(due, MESSAGES_AT_ONCE):
-        with transaction.atomic():
-            _tell_ends(_locked(message_id), now)
+    _for_each(_messages(due, MESSAGES_AT_ONCE), lambda message: _tell_ends(message, now))
 
 
 def tell_delays(*, now: datetime) -> None:
     """Report copies that have waited for so long that it is a delay, once for a message."""
     late = Recipient.objects.filter(state=State.WAITING, delay_notice_at__lte=now)
-    for message_id in _messages(late.order_by("delay_notice_at"), DELAYS_AT_ONCE):
-        with transaction.atomic():
-            _tell_delay(_locked(message_id), now)
+    found = _messages(late.order_by("delay_notice_at"), DELAYS_AT_ONCE)
+    _for_each(found, lambda message: _tell_delay(message, now))
+
+
+def _for_each(message_ids: Iterable[int], tell_about: Callable[[OutboundMessage], None]) -> None:
+    """Do it for each message in a transaction of its own.
+
+    One that is broken must not keep the others from being told, or the sweep from going on; it
+    stays due, and the log says why.
+    """
+    for message_id in message_ids:
+        try:
+            with transaction.atomic():
+                tell_about(_locked(message_id))
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            logger.exception("report not filed", extra={"message_id": message_id})
 
 
 def _messages(copies: QuerySet[Recipient], limit: int) -> Iterable[int]:

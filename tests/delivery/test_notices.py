@@ -14,6 +14,7 @@ from delivery.picking import Filters, chosen
 from delivery.policy.modes import Mode, SenderPolicy
 from delivery.policy.outcome import Outcome
 from delivery.policy.reporting import TELL_WHEN_DELIVERED, Reporting
+from delivery.report import Report, build
 from delivery.smtp import Notify
 from mailweb.webmail.mime.parse import parse
 from tests.delivery.factories import ACCEPTED, CONTENT, LATER, REFUSED, claimed, queued, settled
@@ -80,16 +81,25 @@ def test_copy_that_only_waits_for_a_retry_holds_no_report_up(alice, now):
     assert told(message) == ["Not delivered: b@y.test"]
 
 
-def test_report_that_cannot_be_filed_stays_due(alice, now, monkeypatch):
-    message = queued(owner=alice, now=now)
+def test_report_that_cannot_be_filed_stays_due_and_holds_no_other_up(
+    alice, now, monkeypatch, caplog
+):
+    broken, other = (queued(address, owner=alice, now=now) for address in ("a@x.test", "b@x.test"))
     settled(claimed(now), REFUSED, now)
-    monkeypatch.setattr("mailweb.webmail.receivers.build", lambda _: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+
+    def build_or_break(about: Report) -> bytes:
+        if about.recipients[0].address == "a@x.test":
+            raise ZeroDivisionError
+        return build(about)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mailweb.webmail.receivers.build", build_or_break)
         notices.tell(now=now)
-    monkeypatch.undo()
-    assert Recipient.objects.get().notice_due
+    assert (told(broken), told(other)) == ([], ["Not delivered: b@x.test"])
+    assert "report not filed" in caplog.text
+    assert broken.recipients.get().notice_due
     notices.tell(now=now)
-    assert len(told(message)) == 1
+    assert told(broken) == ["Not delivered: a@x.test"]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -17,7 +17,7 @@ LATER, NEVER = Result.DEFERRED, Result.FAILED
 HOST, MESSAGE, RECIPIENT = Scope.HOST, Scope.MESSAGE, Scope.RECIPIENT
 GREETING, EHLO, MAIL, RCPT, DATA, CONTENT = "", "EHLO", "MAIL", "RCPT", "DATA", "."
 
-TABLE = [
+TABLE: list[tuple[str, str | Say, Result, Scope]] = [
     # stage, reply, result, scope
     (GREETING, "421 4.3.2 busy", LATER, HOST),
     (GREETING, "450 4.7.1 not you", LATER, HOST),
