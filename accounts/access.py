@@ -8,7 +8,14 @@ from django.http import Http404
 
 from accounts.models import BrowserSession, Pledge
 from accounts.names import parse_domain
-from delivery.models import DomainEvidence, ProbeRequest, Recipient, Webhook, WebhookCall
+from delivery.models import (
+    DomainEvidence,
+    ProbeRequest,
+    Recipient,
+    Suppression,
+    Webhook,
+    WebhookCall,
+)
 from mailweb.lib.errors import UserError
 
 if TYPE_CHECKING:
@@ -58,6 +65,18 @@ def webhook_call_for(user: User, pk: int) -> WebhookCall:
         Http404: there is none, or it is someone else's.
     """
     found = WebhookCall.objects.filter(webhook__owner=user, pk=pk).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def suppression_for(user: User, pk: int) -> Suppression:
+    """Return the entry of the user's list of suppressed addresses.
+
+    Raises:
+        Http404: there is none, or it is someone else's.
+    """
+    found = Suppression.objects.filter(owner=user, pk=pk).first()
     if found is None:
         raise Http404
     return found

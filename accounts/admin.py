@@ -17,7 +17,7 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 from django.utils.html import format_html_join
 
-from accounts import dkim, services
+from accounts import dkim, sending_rules, services
 from accounts.admin_audit import AuditEntryAdmin
 from accounts.admin_dkim import DkimKeyAdmin
 from accounts.admin_forms import (
@@ -173,10 +173,18 @@ class UserAdmin(AuthAdmin, KeptAdmin):
 class DomainAdmin(KeptAdmin):
     """Local domains, with the records to publish."""
 
-    list_display = ("name", "own_letters", "is_active", "signed_with", "created_at")
-    list_filter = ("is_active",)
+    list_display = (
+        "name",
+        "own_letters",
+        "is_active",
+        "sending_stopped_at",
+        "signed_with",
+        "created_at",
+    )
+    list_filter = ("is_active", ("sending_stopped_at", admin.EmptyFieldListFilter))
     search_fields = ("name",)
-    readonly_fields = ("created_at", "to_publish")
+    readonly_fields = ("sending_stopped_at", "created_at", "to_publish")
+    actions = ("stop_sending", "resume_sending")
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
@@ -188,7 +196,8 @@ class DomainAdmin(KeptAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Show the records once there is a name."""
-        return ("name", "is_active", "created_at", "to_publish") if obj else ("name",)
+        fields = ("name", "is_active", "sending_stopped_at", "created_at", "to_publish")
+        return fields if obj else ("name",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """A name is given once."""
@@ -211,6 +220,28 @@ class DomainAdmin(KeptAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Domain]:
         """Bring the keys along."""
         return super().get_queryset(request).prefetch_related("dkim_keys")
+
+    @admin.action(
+        description="Stop sending: keep here what is sent from it", permissions=["change"]
+    )
+    def stop_sending(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
+        """Keep the mail of the chosen domains, and of no others."""
+        sending = domains.filter(sending_stopped_at=None)
+        held = sum(
+            sending_rules.stop_sending(domain=one, now=timezone.now(), actor=actor_of(request))
+            for one in sending.order_by("pk")
+        )
+        self.message_user(request, f"Sending stopped; {held} copies are held.", messages.SUCCESS)
+
+    @admin.action(description="Send again: let go what was kept", permissions=["change"])
+    def resume_sending(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
+        """Let the mail of the chosen domains leave."""
+        stopped = domains.filter(sending_stopped_at__isnull=False)
+        released = sum(
+            sending_rules.resume_sending(domain=one, now=timezone.now(), actor=actor_of(request))
+            for one in stopped.order_by("pk")
+        )
+        self.message_user(request, f"Sending again; {released} copies leave.", messages.SUCCESS)
 
     @admin.display(description="Mail is signed with")
     def signed_with(self, domain: Domain) -> str:

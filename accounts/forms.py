@@ -286,3 +286,17 @@ class NewPasswordForm(PasswordChangeForm):
             self.fields[name].help_text = ""
             self.fields[name].widget.attrs.pop("autofocus", None)
         self.fields["new_password1"].help_text = "At least 10 characters, not a common one."
+
+
+class SuppressForm(forms.Form):
+    """An address to write to no more, and why."""
+
+    address = forms.CharField(
+        max_length=320, widget=forms.TextInput(attrs={"inputmode": "email", "spellcheck": "false"})
+    )
+    note = forms.CharField(
+        label="Why",
+        max_length=300,
+        required=False,
+        help_text="Compose shows it when you write to this address.",
+    )

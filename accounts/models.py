@@ -70,6 +70,9 @@ class Domain(models.Model):
 
     name = models.CharField(max_length=253, unique=True, help_text="Lower case, as A-labels.")
     is_active = models.BooleanField(default=True)
+    sending_stopped_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since then its mail is kept here."
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

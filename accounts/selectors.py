@@ -21,6 +21,7 @@ from accounts.models import (
     User,
 )
 from accounts.names import display_name, parse_address
+from delivery import limits, suppressions
 from delivery.policy.modes import PledgeKind
 from mailweb.lib.errors import UserError
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from django.db.models import QuerySet
+
+MOST_SUPPRESSED = 500
 
 
 def addresses_of(user: User) -> list[Address]:
@@ -189,6 +192,59 @@ def _pledge_row(pledge: Pledge) -> PledgeRow:
         is_domain="@" not in pledge.target,
         made_at=pledge.created_at,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressedRow:
+    """A suppressed address as its owner reads it."""
+
+    pk: int
+    address: str
+    sentence: str
+    times: int
+    ends_at: datetime | None
+
+
+def suppressed_rows(user: User, *, now: datetime) -> tuple[list[SuppressedRow], int]:
+    """Return the user's suppressed addresses, the latest first, and how many more there are."""
+    entries = suppressions.listed(user.pk, now=now)
+    rows = [
+        SuppressedRow(
+            pk=entry.pk,
+            address=display_name(entry.address),
+            sentence=suppressions.sentence(entry, now=now),
+            times=entry.times,
+            ends_at=entry.ends_at,
+        )
+        for entry in entries[:MOST_SUPPRESSED]
+    ]
+    return rows, len(entries) - len(rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitRow:
+    """One of the account's limits, and how much of it is used up."""
+
+    name: str
+    sentence: str
+
+
+def limit_rows(user: User, *, now: datetime) -> list[LimitRow]:
+    """Return the user's limits of sending with the use of the last 24 hours."""
+    usage = limits.usage_of(user.pk, now=now)
+    return [
+        LimitRow(name=name, sentence=_used(used, limit))
+        for name, used, limit in (
+            ("Recipients", usage.recipients, usage.limits.recipients),
+            ("First-time recipients", usage.new_recipients, usage.limits.new_recipients),
+        )
+    ]
+
+
+def _used(used: int, limit: int) -> str:
+    if not limit:
+        return f"{used:,} in the last 24 hours. There is no limit."
+    return f"{used:,} of {limit:,} in the last 24 hours."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

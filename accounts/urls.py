@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from accounts.views import security, session, settings, webhooks
+from accounts.views import security, session, settings, suppressed, webhooks
 
 app_name = "accounts"
 
@@ -16,6 +16,10 @@ urlpatterns = [
     path("settings/sending/", settings.sending, name="settings-sending"),
     path("settings/pledges/", settings.pledges, name="settings-pledges"),
     path("settings/pledges/<int:pk>/withdraw/", settings.withdraw_pledge, name="withdraw-pledge"),
+    path("settings/suppressed/", suppressed.suppressed, name="settings-suppressed"),
+    path(
+        "settings/suppressed/<int:pk>/lift/", suppressed.lift_suppression, name="lift-suppression"
+    ),
     path("settings/sessions/", settings.sessions, name="settings-sessions"),
     path("settings/sessions/<int:pk>/end/", settings.end_session, name="end-session"),
     path("settings/sessions/others/end/", settings.end_other_sessions, name="end-other-sessions"),

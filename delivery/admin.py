@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.utils import timezone
 
+from delivery import admin_rules as admin_rules
 from delivery.admin_destinations import DestinationHealthAdmin
 from delivery.admin_kinds import BoundedPaginator, ReadOnlyAdmin, first_line, moment, tag
 from delivery.admin_queue import RecipientAdmin

@@ -56,12 +56,18 @@ class Usage:
 
 def limits_of(owner_id: int) -> Limits:
     """Return the account's limits: its own, or else those of the settings."""
-    own = SendingLimits.objects.filter(owner=owner_id).first()
-    most, new = (own.recipients_per_day, own.new_recipients_per_day) if own else (None, None)
+    own = own_limits(owner_id)
+    most, new = own.recipients_per_day, own.new_recipients_per_day
     return Limits(
         recipients=settings.SENDING_RECIPIENTS_PER_DAY if most is None else most,
         new_recipients=settings.SENDING_NEW_RECIPIENTS_PER_DAY if new is None else new,
     )
+
+
+def own_limits(owner_id: int) -> SendingLimits:
+    """Return what was set for the account itself; a row without numbers, not stored, if nothing."""
+    found = SendingLimits.objects.filter(owner=owner_id).first()
+    return found or SendingLimits(owner_id=owner_id)
 
 
 def usage_of(owner_id: int, *, now: datetime) -> Usage:

@@ -30,7 +30,7 @@ A_YEAR = 365 * 24 * 3600
 LOOKS = {"theme": ("system", "light", "dark"), "density": ("normal", "compact", "roomy")}
 
 
-def _done(request: Request, sentence: str, url_name: str) -> HttpResponse:
+def done(request: Request, sentence: str, url_name: str) -> HttpResponse:
     """Say what was done and show the page anew, or the page the form was on."""
     messages.success(request, sentence)
     url = next_url(request) or reverse(url_name)
@@ -51,7 +51,7 @@ def profile(request: UserRequest) -> HttpResponse:
             address=form.cleaned_data.get("address", ""),
             now=timezone.now(),
         )
-        return _done(request, "Profile saved.", "accounts:settings")
+        return done(request, "Profile saved.", "accounts:settings")
     looks = {name: request.COOKIES.get(name, values[0]) for name, values in LOOKS.items()}
     return render_page(
         request,
@@ -66,7 +66,7 @@ def profile(request: UserRequest) -> HttpResponse:
 @require_POST
 def appearance(request: UserRequest) -> HttpResponse:
     """Keep how Mailweb looks on this device: what the page's script does at once."""
-    response = _done(request, "Saved for this device.", "accounts:settings")
+    response = done(request, "Saved for this device.", "accounts:settings")
     for name, values in LOOKS.items():
         value = request.POST.get(name)
         if value in values:
@@ -83,7 +83,7 @@ def sending(request: UserRequest) -> HttpResponse:
     form = SendingForm(request.POST or None, instance=selectors.preferences_of(request.user))
     if request.method == "POST" and form.is_valid():
         services.save_preferences(preferences=form.save(commit=False), now=timezone.now())
-        return _done(request, "Rules for sending saved.", "accounts:settings-sending")
+        return done(request, "Rules for sending saved.", "accounts:settings-sending")
     return render_page(
         request,
         "accounts/settings_sending.html",
@@ -92,6 +92,7 @@ def sending(request: UserRequest) -> HttpResponse:
             "place": "sending",
             "mode_rows": form.rows_of("default_mode"),
             "broken_rows": form.rows_of("on_broken_tls"),
+            "limit_rows": selectors.limit_rows(request.user, now=timezone.now()),
         },
         partials=frozenset({"sending-form"}),
         status=422 if form.errors else 200,
@@ -114,7 +115,7 @@ def pledges(request: UserRequest) -> HttpResponse:
         except UserError as refusal:
             refuse(form, refusal)
         else:
-            return _done(request, f"Pledge about {made.target} kept.", "accounts:settings-pledges")
+            return done(request, f"Pledge about {made.target} kept.", "accounts:settings-pledges")
     return render_page(
         request,
         "accounts/settings_pledges.html",
@@ -136,7 +137,7 @@ def withdraw_pledge(request: UserRequest, pk: int) -> HttpResponse:
     pledge = access.pledge_for(request.user, pk)
     services.withdraw_pledge(pledge=pledge, now=timezone.now())
     sentence = f"Pledge about {pledge.target} withdrawn."
-    return _done(request, sentence, "accounts:settings-pledges")
+    return done(request, sentence, "accounts:settings-pledges")
 
 
 @login_required
@@ -159,7 +160,7 @@ def end_session(request: UserRequest, pk: int) -> HttpResponse:
     """Log out in one browser."""
     session = access.browser_session_for(request.user, pk)
     services.end_sessions(user=request.user, only=session.session_key)
-    return _done(request, "Logged out there.", "accounts:settings-sessions")
+    return done(request, "Logged out there.", "accounts:settings-sessions")
 
 
 @login_required
@@ -167,7 +168,7 @@ def end_session(request: UserRequest, pk: int) -> HttpResponse:
 def end_other_sessions(request: UserRequest) -> HttpResponse:
     """Log out everywhere but here."""
     services.end_sessions(user=request.user, keep=request.session.session_key or "")
-    return _done(request, "Logged out everywhere else.", "accounts:settings-sessions")
+    return done(request, "Logged out everywhere else.", "accounts:settings-sessions")
 
 
 @sensitive_post_parameters("old_password", "new_password1", "new_password2")
@@ -188,7 +189,7 @@ def password(request: UserRequest) -> HttpResponse:
         auth.update_session_auth_hash(request, request.user)
         services.follow_session(before=before, after=request.session.session_key or "")
         sentence = "Password changed. Other browsers are logged out."
-        return _done(request, sentence, "accounts:settings-password")
+        return done(request, sentence, "accounts:settings-password")
     return render_page(
         request,
         "accounts/settings_password.html",

@@ -59,6 +59,8 @@ from delivery.selectors.waiting import (
     waiting_copies,
     webhook_calls_waiting,
 )
+from delivery.selectors.rules import hold_rules
+from delivery.selectors.waiting import Waiting, most_overdue, waiting_copies
 
 __all__ = [
     "Alternative",
@@ -83,6 +85,7 @@ __all__ = [
     "domain_attempts",
     "domain_views",
     "domains_of",
+    "hold_rules",
     "ledger_row",
     "looked_up_since",
     "lost_policies",

@@ -15,6 +15,7 @@ from delivery.policy.modes import Mode
 from mailweb.lib.numbers import spelled
 from mailweb.webmail import later
 from mailweb.webmail.composing import size_in_words
+from mailweb.webmail.keeping_back import kept_back
 from mailweb.webmail.outlook import outlook_of
 from mailweb.webmail.recipients import FIELDS, recipients_of
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from delivery.policy.words import LedgerRow, WireView
     from delivery.selectors import Consent, CopyView, Outlook
     from mailweb.lib.addresses import Address
+    from mailweb.webmail.keeping_back import KeptBack, Suppressed
     from mailweb.webmail.later import Offer
     from mailweb.webmail.mime.parse import PartInfo
     from mailweb.webmail.models import Draft, DraftAttachment
@@ -117,6 +119,7 @@ class Asked:
 
     errors: Mapping[str, list[str]] = field(default_factory=dict)
     consents: tuple[Consent, ...] = ()
+    suppressed: tuple[Suppressed, ...] = ()
     cannot: str = ""
     changed: str = ""
     refused_files: tuple[str, ...] = ()
@@ -153,6 +156,7 @@ class ComposePage:
     others: str
     can_default: bool
     weakest: str
+    kept: KeptBack
     undo_seconds: int
     offers: tuple[Offer, ...]
     now: datetime
@@ -205,6 +209,7 @@ def compose_page(
         others="one" if len(gets) - len(refused) == 1 else spelled(len(gets) - len(refused)),
         can_default=any(get.copy.mode is not Mode.DEFAULT for get in refused),
         weakest=choice.weakest,
+        kept=kept_back(draft, recipients, now=now),
         undo_seconds=accounts.preferences_of(draft.user).undo_seconds,
         offers=later.offers(now),
         now=now,

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 
 from accounts import selectors as accounts
-from delivery import events, releasing, services
+from delivery import events, releasing, services, suppressions
 from delivery.counting import submission
 from delivery.metrics import Door
 from delivery.models import Recipient as Copy
@@ -28,6 +28,7 @@ from mailweb.lib.errors import UserError
 from mailweb.webmail import composing, later
 from mailweb.webmail import services as store
 from mailweb.webmail.acquaintances import known_among
+from mailweb.webmail.keeping_back import Suppressed, suppressed
 from mailweb.webmail.mime import compose
 from mailweb.webmail.models import Correspondent, Draft, Message, Role
 from mailweb.webmail.outlook import outlook_of
@@ -81,6 +82,14 @@ class ConsentNeededError(DecisionError):
         super().__init__()
 
 
+class SuppressedError(DecisionError):
+    """At least one recipient is on the account's list of suppressed addresses."""
+
+    def __init__(self, suppressed: tuple[Suppressed, ...]) -> None:
+        self.suppressed = suppressed
+        super().__init__()
+
+
 REFUSALS = (UnfinishedDraftError, DecisionError)
 
 
@@ -89,11 +98,13 @@ class Answers:
     """What Send was told beyond the draft.
 
     `consents` are copies that may go with TLS optional, `insists` those that shall rather wait;
-    `anyway` queues copies that would wait or fail as things stand.
+    `anyway` queues copies that would wait or fail as things stand. `lifts` are addresses to be taken
+    off the list of suppressed ones.
     """
 
     consents: frozenset[str] = field(default_factory=frozenset)
     insists: frozenset[str] = field(default_factory=frozenset)
+    lifts: frozenset[str] = field(default_factory=frozenset)
     anyway: bool = False
 
 
@@ -113,12 +124,14 @@ def send(
         UnfinishedDraftError: something has to be put right first.
         CannotBeMetError: a copy can't be sent as asked, and `answers` does not say "anyway".
         ConsentNeededError: a copy would go with TLS optional, and `answers` has no yes to it.
+        SuppressedError: a recipient is suppressed, and `answers` does not lift that.
         composing.DraftSentError: it has been sent already.
     """
     recipients = recipients_of(draft)
     sender = _check(draft, recipients)
     answers = answers or Answers()
     _insist(draft, recipients, answers.insists)
+    _lift(draft, recipients, answers.lifts, now)
     outlook = outlook_of(draft, recipients, now=now)
     _ask(outlook, answers)
     preferences = accounts.preferences_of(draft.user)
@@ -189,6 +202,16 @@ def _insist(draft: Draft, recipients: Recipients, specs: frozenset[str]) -> None
     for copy in recipients.copies:
         if copy.spec in specs:
             composing.choose_copy_mode(draft, key=copy.key, mode=Mode.DEFAULT)
+
+
+def _lift(draft: Draft, recipients: Recipients, specs: frozenset[str], now: datetime) -> None:
+    """Take addresses off the list of suppressed ones, and stop if others are on it."""
+    for copy in recipients.copies:
+        if copy.spec in specs:
+            suppressions.lift(owner_id=draft.user_id, address=copy.spec, now=now)
+    left = suppressed(draft, recipients, now=now)
+    if left:
+        raise SuppressedError(left)
 
 
 def _ask(outlook: Outlook, answers: Answers) -> None:

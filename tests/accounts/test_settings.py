@@ -12,6 +12,7 @@ PAGES = (
     "/settings/",
     "/settings/sending/",
     "/settings/pledges/",
+    "/settings/suppressed/",
     "/settings/sessions/",
     "/settings/password/",
 )
@@ -36,6 +37,7 @@ def test_alice_sees_each_page_and_others_the_door(as_alice, page):
     [
         "/settings/appearance/",
         "/settings/pledges/1/withdraw/",
+        "/settings/suppressed/1/lift/",
         "/settings/sessions/1/end/",
         "/settings/sessions/others/end/",
     ],
@@ -48,7 +50,7 @@ def test_actions_are_posts_of_someone_logged_in(as_alice, action):
 @pytest.mark.parametrize("page", PAGES)
 def test_each_page_takes_few_queries(as_alice, page, django_assert_max_num_queries):
     as_alice.get(page)  # makes the mailboxes and the rules on first use
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(11):
         as_alice.get(page)
 
 

@@ -469,3 +469,24 @@ async def test_transcript_has_commands_and_replies_but_no_content(net: Net):
     assert f"C: ({len(CONTENT)} octets of content)" in transcript
     assert "S: 250 2.0.0 taken" in transcript
     assert "Hello" not in transcript
+
+
+@BOTH_WAYS
+async def test_a_mailbox_refused_with_the_content_is_about_the_recipient_if_it_is_the_only_one(
+    net: Net, announces: tuple[str, ...]
+):
+    # Scenario 24: some servers look addresses up only after the content.
+    await net.serve(SmtpServer({".": "550 5.1.1 no such mailbox"}, announces=announces))
+    (alone,) = outcomes_of(await net.send(ALICE))
+    assert (alone.result, alone.scope) == (Result.FAILED, Scope.RECIPIENT)
+    for outcome in outcomes_of(await net.send(ALICE, BOB)):
+        assert (outcome.result, outcome.scope) == (Result.FAILED, Scope.MESSAGE)
+
+
+@BOTH_WAYS
+async def test_content_refused_by_policy_is_about_the_message_also_with_one_recipient(
+    net: Net, announces: tuple[str, ...]
+):
+    await net.serve(SmtpServer({".": "550 5.7.1 it looks like spam"}, announces=announces))
+    (outcome,) = outcomes_of(await net.send(ALICE))
+    assert (outcome.result, outcome.scope) == (Result.FAILED, Scope.MESSAGE)

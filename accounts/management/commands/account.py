@@ -1,4 +1,4 @@
-"""Accounts at a shell: add, list, disable, enable, password."""
+"""Accounts at a shell: add, list, disable, enable, password, limits of sending."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts import selectors, services
+from accounts import selectors, sending_rules, services
+from delivery import limits
 from mailweb.lib.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 class Command(BaseCommand):
     """`account add alice@mailweb.test` prints a password once."""
 
-    help = "Adds, lists, disables and enables accounts, and sets passwords."
+    help = "Adds, lists, disables and enables accounts; sets passwords and limits of sending."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Describe the verbs."""
@@ -38,6 +39,12 @@ class Command(BaseCommand):
             )
         for name, words in (("disable", "refuse log-in"), ("enable", "allow log-in again")):
             verbs.add_parser(name, help=words).add_argument("address")
+        limited = verbs.add_parser("limits", help="what it may send in 24 hours, and has sent")
+        limited.add_argument("address")
+        for name, words in (("recipients", "recipients"), ("new", "first-time recipients")):
+            limited.add_argument(
+                f"--{name}", type=_limit, help=f"{words}; 0: no limit; default: as for everybody"
+            )
         verbs.add_parser("list", help="all accounts with their addresses")
         for verb in verbs.choices.values():
             verb.add_argument("--json", action="store_true", help="print one JSON document")
@@ -76,6 +83,29 @@ class Command(BaseCommand):
         services.enable_account(user=user, now=timezone.now())
         return _told(user, "enabled", "")
 
+    def _limits(
+        self, *, address: str, recipients: str | int | None, new: str | int | None, **_: Any
+    ) -> tuple[object, list[str]]:
+        user, now = services.account_named(address), timezone.now()
+        if recipients is not None or new is not None:
+            own = limits.own_limits(user.pk)
+            sending_rules.set_limits(
+                user=user,
+                recipients=_chosen(recipients, own.recipients_per_day),
+                new_recipients=_chosen(new, own.new_recipients_per_day),
+                now=now,
+            )
+        usage = limits.usage_of(user.pk, now=now)
+        document = {
+            "address": user.username,
+            "recipients_per_day": usage.limits.recipients,
+            "new_recipients_per_day": usage.limits.new_recipients,
+            "recipients_used": usage.recipients,
+            "new_recipients_used": usage.new_recipients,
+        }
+        lines = [f"{row.name}: {row.sentence}" for row in selectors.limit_rows(user, now=now)]
+        return document, lines
+
     def _list(self, **_: Any) -> tuple[object, list[str]]:
         rows = selectors.account_rows()
         lines = [f"{row.login}  {row.words}" for row in rows]
@@ -89,6 +119,16 @@ def _password(*, from_stdin: bool, user: User | None = None) -> tuple[str, bool]
     password = sys.stdin.readline().rstrip("\r\n")
     services.check_new_password(password, user)
     return password, False
+
+
+def _limit(text: str) -> str | int:
+    """Read a number, or `default`."""
+    return text if text == "default" else int(text)
+
+
+def _chosen(said: str | int | None, before: int | None) -> int | None:
+    """Return the new limit: as said, as for everybody, or as it was."""
+    return before if said is None else None if isinstance(said, str) else said
 
 
 def _told(user: User, what: str, password: str) -> tuple[object, list[str]]:

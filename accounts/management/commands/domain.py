@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts import services
+from accounts import sending_rules, services
 from accounts.dkim import records_of
 from accounts.lookup import operator_lookup
 from accounts.management import dkim_verbs
@@ -43,6 +43,7 @@ class Command(BaseCommand):
             ("add", "receive and send for a domain"),
             ("records", "the DNS records to publish"),
             ("check", "whether they are published; exit code 1 if not"),
+            ("enable", "send from it again, and let go what was kept"),
         ):
             verbs.add_parser(name, help=words).add_argument("name")
         for name, words in (
@@ -53,6 +54,9 @@ class Command(BaseCommand):
             ("dkim-retire", "end a key; again once its record is needed no more"),
         ):
             _add_key_options(verbs.add_parser(name, help=words), name)
+        disable = verbs.add_parser("disable", help="keep here what is sent from it; none is lost")
+        disable.add_argument("name")
+        disable.add_argument("--reason", default="", help="a sentence that senders read")
         verbs.add_parser("list", help="all local domains")
         for verb in verbs.choices.values():
             verb.add_argument("--json", action="store_true", help="print one JSON document")
@@ -60,7 +64,9 @@ class Command(BaseCommand):
     def handle(self, *, verb: str, **options: Any) -> None:
         """Run the verb; refusals become exit code 1."""
         try:
-            if verb in dkim_verbs.VERBS:
+            if verb == "disable":
+                document, lines, is_done = _disable(options["name"], options["reason"])
+            elif verb in dkim_verbs.VERBS:
                 document, lines, is_done = dkim_verbs.VERBS[verb](options)
             else:
                 document, lines, is_done = getattr(self, f"_{verb}")(options.get("name", ""))
@@ -76,11 +82,27 @@ class Command(BaseCommand):
 
     def _list(self, _: str) -> tuple[object, list[str], bool]:
         domains = list(Domain.objects.all())
-        document = [{"name": each.name, "is_active": each.is_active} for each in domains]
+        document = [
+            {
+                "name": each.name,
+                "is_active": each.is_active,
+                "is_sending": each.sending_stopped_at is None,
+            }
+            for each in domains
+        ]
         lines = [
-            display_domain(each.name) + ("" if each.is_active else "  off") for each in domains
+            display_domain(each.name)
+            + ("" if each.is_active else "  off")
+            + ("" if each.sending_stopped_at is None else "  sends nothing")
+            for each in domains
         ]
         return document, lines or ["There are no domains."], True
+
+    def _enable(self, name: str) -> tuple[object, list[str], bool]:
+        domain = sending_rules.domain_named(name)
+        released = sending_rules.resume_sending(domain=domain, now=timezone.now())
+        document = {"name": domain.name, "is_sending": True, "released": released}
+        return document, [f"{domain.name} sends again; {released} copies leave."], True
 
     def _records(self, name: str) -> tuple[object, list[str], bool]:
         records = _records_for(name)
@@ -107,6 +129,13 @@ class Command(BaseCommand):
             for each in verdicts
         ]
         return document, lines, all(each.will_do for each in verdicts)
+
+
+def _disable(name: str, reason: str) -> tuple[object, list[str], bool]:
+    domain = sending_rules.domain_named(name)
+    held = sending_rules.stop_sending(domain=domain, now=timezone.now(), reason=reason)
+    document = {"name": domain.name, "is_sending": False, "held": held}
+    return document, [f"{domain.name} sends nothing now; {held} copies are held."], True
 
 
 def _add_key_options(parser: ArgumentParser, verb: str) -> None:

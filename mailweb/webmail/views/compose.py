@@ -258,7 +258,10 @@ def _answers(request: UserRequest) -> sending.Answers:
         return frozenset("\n".join(request.POST.getlist(name)).splitlines())
 
     return sending.Answers(
-        consents=listed("consent"), insists=listed("insist"), anyway="anyway" in request.POST
+        consents=listed("consent"),
+        insists=listed("insist"),
+        lifts=listed("lift"),
+        anyway="anyway" in request.POST,
     )
 
 
@@ -267,6 +270,8 @@ def _asked(refusal: UserError) -> Asked:
         return Asked(errors=refusal.errors)
     if isinstance(refusal, sending.ConsentNeededError):
         return Asked(consents=refusal.consents)
+    if isinstance(refusal, sending.SuppressedError):
+        return Asked(suppressed=refusal.suppressed)
     return Asked(cannot=refusal.sentence)
 
 
