@@ -52,6 +52,7 @@ from delivery.selectors.receipts import (
     receipt_document,
     way_of,
 )
+from delivery.selectors.rules import hold_rules
 from delivery.selectors.waiting import (
     Waiting,
     most_overdue,
@@ -59,8 +60,6 @@ from delivery.selectors.waiting import (
     waiting_copies,
     webhook_calls_waiting,
 )
-from delivery.selectors.rules import hold_rules
-from delivery.selectors.waiting import Waiting, most_overdue, waiting_copies
 
 __all__ = [
     "Alternative",

@@ -6,7 +6,6 @@ it is and says what can be done.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypedDict
 from uuid import uuid4
@@ -24,22 +23,26 @@ from delivery.policy.modes import Mode
 from delivery.policy.reporting import TELL_WHEN_DELIVERED
 from mailweb.lib import addresses
 from mailweb.lib.addresses import Address
-from mailweb.lib.errors import UserError
 from mailweb.webmail import composing, later
 from mailweb.webmail import services as store
 from mailweb.webmail.acquaintances import known_among
-from mailweb.webmail.keeping_back import Suppressed, suppressed
+from mailweb.webmail.asking import REFUSALS as REFUSALS
+from mailweb.webmail.asking import Answers as Answers
+from mailweb.webmail.asking import CannotBeMetError as CannotBeMetError
+from mailweb.webmail.asking import ConsentNeededError as ConsentNeededError
+from mailweb.webmail.asking import DecisionError as DecisionError
+from mailweb.webmail.asking import SuppressedError as SuppressedError
+from mailweb.webmail.asking import UnfinishedDraftError as UnfinishedDraftError
+from mailweb.webmail.keeping_back import suppressed
 from mailweb.webmail.mime import compose
 from mailweb.webmail.models import Correspondent, Draft, Message, Role
 from mailweb.webmail.outlook import outlook_of
 from mailweb.webmail.recipients import FIELDS, recipients_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from accounts.models import SendPreferences, User
     from delivery.models import OutboundMessage
-    from delivery.selectors import Consent, Outlook
+    from delivery.selectors import Outlook
     from mailweb.webmail.recipients import Recipients
 
 HOLD_OUTLASTS_BUTTON = timedelta(seconds=5)
@@ -53,59 +56,6 @@ class Times(TypedDict):
 
     release_at: datetime | None
     undo_until: datetime | None
-
-
-class UnfinishedDraftError(UserError):
-    """Something in the message has to be put right first.
-
-    `errors` has the sentences by field: to, cc, bcc, sender, subject, files.
-    """
-
-    def __init__(self, errors: Mapping[str, list[str]]) -> None:
-        self.errors = dict(errors)
-        super().__init__(next(sentence for sentences in errors.values() for sentence in sentences))
-
-
-class DecisionError(UserError):
-    """Before this is sent, somebody has to decide something."""
-
-
-class CannotBeMetError(DecisionError):
-    """At least one copy can't be sent like this."""
-
-
-class ConsentNeededError(DecisionError):
-    """At least one copy would go with TLS optional; that needs a yes."""
-
-    def __init__(self, consents: tuple[Consent, ...]) -> None:
-        self.consents = consents
-        super().__init__()
-
-
-class SuppressedError(DecisionError):
-    """At least one recipient is on the account's list of suppressed addresses."""
-
-    def __init__(self, suppressed: tuple[Suppressed, ...]) -> None:
-        self.suppressed = suppressed
-        super().__init__()
-
-
-REFUSALS = (UnfinishedDraftError, DecisionError)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
-    """What Send was told beyond the draft.
-
-    `consents` are copies that may go with TLS optional, `insists` those that shall rather wait;
-    `anyway` queues copies that would wait or fail as things stand. `lifts` are addresses to be taken
-    off the list of suppressed ones.
-    """
-
-    consents: frozenset[str] = field(default_factory=frozenset)
-    insists: frozenset[str] = field(default_factory=frozenset)
-    lifts: frozenset[str] = field(default_factory=frozenset)
-    anyway: bool = False
 
 
 @submission(Door.WEB)

@@ -190,7 +190,7 @@ def test_held_mail_never_expires_and_a_copy_that_was_being_sent_is_held_when_it_
 def test_its_sender_sees_why_and_cannot_let_it_go(alice, now):
     added(now, recipient_domain="x.test")
     message = queued("a@x.test", owner=alice, now=now)
-    (item,) = selectors.outbox(owner_id=alice.pk, now=now).needs
+    (item,) = selectors.outbox(owner_id=alice.pk, now=now).moving
     assert (item.tag, item.sentence, item.can_send_now) == ("Held", REASON, False)
     assert services.release(message=message, now=now) == 0
     releasing.change_mode(message=message, mode=Mode.VERIFIED, now=now)
