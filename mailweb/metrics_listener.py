@@ -91,11 +91,14 @@ class Listener(threading.Thread):
         """Try to have the address, and answer there."""
         kind = type("_Six", (_Server,), {"address_family": AF_INET6})
         server = kind if ":" in self._endpoint[0] else _Server
+        is_told = False
         while not self._ended.is_set():
             try:
                 self._server = server(self._endpoint, _Handler)
             except OSError as error:
-                logger.debug("metrics are answered elsewhere", extra={"why": str(error)})
+                if not is_told:
+                    logger.info("metrics are not answered here yet", extra={"why": str(error)})
+                is_told = True
                 self._ended.wait(TAKES_OVER_AFTER_SECONDS)
                 continue
             self.is_listening.set()

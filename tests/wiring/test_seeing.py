@@ -14,6 +14,9 @@ from tests.waiting import eventually
 if TYPE_CHECKING:
     from pathlib import Path
 
+PATIENCE = 180.0
+"""Seconds in which a whole installation starts, on a machine that has much else to do."""
+
 LETTER = b"From: alice@mailweb.test\r\nSubject: Very private\r\n\r\nNobody's business.\r\n"
 
 
@@ -45,11 +48,11 @@ def test_what_workers_did_shows_at_the_web_and_at_the_listener(tmp_path: Path) -
         "LOG_LEVEL": "trace",
     }
     with running(tmp_path, "--demo", **environment) as instance:
-        assert eventually(instance.is_ready)
+        assert eventually(instance.is_ready, seconds=PATIENCE)
         before = delivered(instance.url)
         send(instance)
-        assert eventually(lambda: delivered(instance.url) == before + 1)
-        assert eventually(lambda: delivered(listener) == before + 1)
+        assert eventually(lambda: delivered(instance.url) == before + 1, seconds=PATIENCE)
+        assert eventually(lambda: delivered(listener) == before + 1, seconds=PATIENCE)
         assert number(listener, "mailweb_tls_verified_total", method="dane-ee") >= 1
         assert number(instance.url, "mailweb_submissions_total", door="command") == 1
         log = instance.log
