@@ -144,8 +144,8 @@ _REQUIRETLS: Final = Meaning(
 )
 _TLS: Final = Meaning(
     "The connection could not be protected as it has to be.",
-    "Such trouble is often mended within a day: send it again then. If it is no secret, the"
-    " outbox can send it to this recipient with TLS optional.",
+    "Send it again in a day: such trouble is often mended by then. If it is no secret, the outbox"
+    " can send it to this recipient with TLS optional.",
 )
 _ASK: Final = "Ask whoever runs this server."
 _NO_ACTION: Final = "You need not do anything: it is still being tried."

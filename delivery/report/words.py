@@ -83,7 +83,7 @@ def _about(report: Report, one: RecipientReport) -> Iterator[str]:
     if one.action is Action.RELAYED:
         yield from _wrapped(
             f"{one_line(one.server) or 'That server'} does not say when it is in the mailbox."
-            " If it cannot be delivered there, you will be told.",
+            " If it cannot be delivered there, it is for that server to tell you.",
             2,
         )
     yield from _answer(one)

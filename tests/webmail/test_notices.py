@@ -139,6 +139,20 @@ def test_large_message_is_read_no_further_than_its_report_needs(outbound, copy):
     assert reports.queued_content(outbound) == data
 
 
+def test_report_on_mail_with_international_addresses_is_one_too_and_can_be_read(
+    outbound, copy, as_alice
+):
+    outbound.needs_smtputf8 = True
+    outbound.save()
+    copy.address = "jörg@harbour.test"
+    settle(outbound, copy)
+    notice = Message.objects.get()
+    assert "Final-Recipient: utf-8; jörg@harbour.test".encode() in bytes(notice.blob.data)
+    page = as_alice.get(f"/mail/m/{notice.uuid}/").content.decode()
+    assert "jörg@harbour.test" in page
+    assert "550 5.1.1 Nobody here." in page
+
+
 def test_mail_without_an_owner_never_gets_a_notice(outbound, copy):
     outbound.owner = None
     outbound.save()

@@ -217,7 +217,7 @@ def _name(part: tree.Part) -> str:
     name = headers.one_line(part.filename.replace("\\", "/").rpartition("/")[2]).lstrip(".")
     if name:
         return name[:255]
-    if part.content_type == "message/rfc822":
+    if part.content_type in ("message/rfc822", "message/global"):
         return "message.eml"
     return f"part-{part.path}.{_EXTENSIONS.get(part.content_type, 'bin')}"
 
@@ -231,6 +231,9 @@ _EXTENSIONS = {
     "image/gif": "gif",
     "application/pdf": "pdf",
     "message/delivery-status": "txt",
+    "message/global-delivery-status": "txt",
+    "message/global-headers": "txt",
+    "text/rfc822-headers": "txt",
     "application/pgp-signature": "asc",
     "application/pkcs7-signature": "p7s",
 }

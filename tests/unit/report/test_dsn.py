@@ -222,6 +222,15 @@ def test_title_outside_ascii_is_read_as_it_was():
     assert parse(build(about(JOERG))).subject == "Not delivered: jörg@bücher.test"
 
 
+@pytest.mark.parametrize("is_international", [False, True])
+@pytest.mark.parametrize(
+    ("returns_content", "last"), [(False, "part-3.txt"), (True, "message.eml")]
+)
+def test_parts_have_names_that_can_be_opened(is_international, returns_content, last):
+    report = about(FAILED, is_international=is_international, returns_content=returns_content)
+    assert [file.name for file in parse(build(report)).files] == ["part-2.txt", last]
+
+
 # An independent reader
 
 
