@@ -47,7 +47,11 @@ def reschedule(*, message: OutboundMessage, at: datetime, now: datetime) -> int:
     """Give scheduled copies, and those within their undo window, another time; return how many.
 
     They keep their promise: at that time the verdict is worked out again.
+
+    Raises:
+        RefusedMessageError: it is too far ahead (RFC 4865).
     """
+    services.check_release(at, now=now)
     with transaction.atomic():
         moved = message.recipients.filter(state=State.SCHEDULED).update(
             next_attempt_at=at, if_worse=IfWorse.HOLD

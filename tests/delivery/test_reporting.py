@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from delivery import notices, services
+from delivery import notices, releasing, services
 from delivery.models import OutboundMessage, Recipient
 from delivery.policy.modes import Mode, SenderPolicy
 from delivery.policy.reporting import TELL_WHEN_DELIVERED, BadReportingError, Reporting
@@ -164,6 +164,16 @@ def test_message_can_leave_up_to_sixty_days_later_and_lives_from_then(alice, now
 def test_message_cannot_leave_later_than_that(alice, now):
     with pytest.raises(services.RefusedMessageError, match="more than 60 days ahead"):
         queued(owner=alice, now=now, release_at=now + timedelta(days=60, seconds=1))
+
+
+def test_message_cannot_be_put_off_further_than_that_either(alice, now):
+    message = queued(owner=alice, now=now, release_at=now + timedelta(days=30))
+    releasing.reschedule(message=message, at=now + timedelta(days=60), now=now)
+    with pytest.raises(services.RefusedMessageError, match="more than 60 days ahead"):
+        releasing.reschedule(message=message, at=now + timedelta(days=61), now=now)
+    message.refresh_from_db()
+    assert message.release_at == now + timedelta(days=60)
+    assert message.expires_at == now + timedelta(days=65)
 
 
 def test_undo_window_is_no_request_for_a_later_release(alice, now):
