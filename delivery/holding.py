@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from delivery.models import DUE_STATES, HoldRule, Recipient, State
+from delivery.webhooks import events as webhook_events
 from mailweb.lib.addresses import domain_to_unicode
 
 AT_ONCE = 2000
@@ -69,6 +70,7 @@ def hold(rule: HoldRule, copies: QuerySet[Recipient], *, now: datetime) -> set[i
             hold_reason=rule.sentence,
             passes_holds=False,
         )
+        webhook_events.note(keys, now=now)
     return {message for _, message in found}
 
 

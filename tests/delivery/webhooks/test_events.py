@@ -168,3 +168,11 @@ def test_what_operators_do_is_told_too(alice, hook, now, verb, event):
     queued("a@x.test", owner=alice, now=now)
     call_command("queue", verb, "--to-domain", "x.test")
     assert [one["event"] for one in told(hook)] == [event]
+
+
+def test_a_hold_rule_is_told(alice, hook, now):
+    queued("a@x.test", owner=alice, now=now)
+    call_command("holdrule", "add", "--recipient-domain", "x.test", "--reason", "Their server is moving.")
+    (document,) = told(hook)
+    assert document["event"] == "held"
+    assert "moving" in document["answer"]["explanation"]
