@@ -7,12 +7,13 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from delivery.lab.behaviour import Profile
 from delivery.lab.world import Lab
 
 
 @contextmanager
 def running_lab(
-    *profiles: str, pace: float = 0.01, records: Iterable[tuple[str, str]] = ()
+    *profiles: str | Profile, pace: float = 0.01, records: Iterable[tuple[str, str]] = ()
 ) -> Iterator[Lab]:
     """Run a lab with these profiles (none: all) until the block ends."""
     loop = asyncio.new_event_loop()

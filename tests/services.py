@@ -79,7 +79,7 @@ def postgresql() -> Iterator[str]:
         given = os.environ.get("TEST_DATABASE_URL", "")
         server = given or (LOCAL_POSTGRESQL if _answers_sql(LOCAL_POSTGRESQL) else "")
         if not server:
-            server = stack.enter_context(_private_postgresql())
+            server = stack.enter_context(private_postgresql()).url
         name = f"mailweb_{secrets.token_hex(4)}"
         _execute(server, "CREATE DATABASE {}", name)
         stack.callback(_execute, server, "DROP DATABASE {} WITH (FORCE)", name)
@@ -99,25 +99,53 @@ def _execute(server: str, statement: str, name: str) -> None:
         connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
 
 
-@contextmanager
-def _private_postgresql() -> Iterator[str]:
-    binaries = str(_postgresql_binaries())
-    # PostgreSQL refuses to run as root; Debian's package brings a user for it.
-    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    with tempfile.TemporaryDirectory(prefix="mailweb-postgresql-") as folder:
-        if as_user:
+class PrivatePostgresql:
+    """A server of its own, on a free port of loopback, that a test may crash."""
+
+    def __init__(self, folder: str) -> None:
+        # PostgreSQL refuses to run as root; Debian's package brings a user for it.
+        self._as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        if self._as_user:
             shutil.chown(folder, "postgres", "postgres")
-        data, port = f"{folder}/data", free_port()
-        initdb = [f"{binaries}/initdb", "--auth=trust", "--username=postgres", "-D", data]
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -k {folder}"
-        control = [f"{binaries}/pg_ctl", "--silent", "--wait", "-D", data]
-        start = [*control, "-l", f"{folder}/log", "-o", options, "start"]
-        for command in (initdb, start):
-            subprocess.run([*as_user, *command], check=True, stdout=subprocess.DEVNULL)
+        self._folder, self._binaries = folder, str(_postgresql_binaries())
+        self._port = free_port()
+        self.url = f"postgres://postgres@127.0.0.1:{self._port}/postgres"
+        self._run("initdb", "--auth=trust", "--username=postgres")
+
+    @property
+    def log(self) -> str:
+        """What it has had to say."""
+        return Path(self._folder, "log").read_text(encoding="utf-8", errors="replace")
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = f"-p {self._port} -c listen_addresses=127.0.0.1 -c fsync=off -k {self._folder}"
+        log = f"{self._folder}/log"
+        self._run("pg_ctl", "--silent", "--wait", "-l", log, "-o", options, "start")
+
+    def stop(self) -> None:
+        """End it at once, without care for those who are connected."""
+        self._run("pg_ctl", "--silent", "--wait", "--mode=immediate", "stop")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [f"{self._binaries}/{program}", "-D", f"{self._folder}/data", *arguments]
+        subprocess.run([*self._as_user, *command], check=True, stdout=subprocess.DEVNULL)
+
+
+@contextmanager
+def private_postgresql() -> Iterator[PrivatePostgresql]:
+    """Run a server until the block ends.
+
+    Raises:
+        MissingServiceError: none is installed.
+    """
+    with tempfile.TemporaryDirectory(prefix="mailweb-postgresql-") as folder:
+        server = PrivatePostgresql(folder)
+        server.start()
         try:
-            yield f"postgres://postgres@127.0.0.1:{port}/postgres"
+            yield server
         finally:
-            subprocess.run([*as_user, *control, "--mode=immediate", "stop"], check=True)
+            server.stop()
 
 
 def _postgresql_binaries() -> Path:
@@ -140,21 +168,50 @@ def redis() -> Iterator[str]:
     if given or _answers_redis(LOCAL_REDIS):
         yield given or LOCAL_REDIS
         return
-    server = shutil.which("redis-server") or shutil.which("valkey-server")
-    if server is None:
-        raise MissingServiceError("no Redis answers on 127.0.0.1, and none is installed")
-    port = free_port()
-    with subprocess.Popen(
-        [server, "--port", str(port), "--bind", "127.0.0.1", "--save", ""],
-        stdout=subprocess.DEVNULL,
-    ) as process:
-        url = f"redis://127.0.0.1:{port}/0"
-        while not _answers_redis(url):
-            if process.poll() is not None:
-                raise MissingServiceError(f"{server} does not start")
+    with private_redis() as server:
+        yield server.url
+
+
+class PrivateRedis:
+    """A server of its own, on a free port of loopback, that forgets all when it is restarted."""
+
+    def __init__(self) -> None:
+        program = shutil.which("redis-server") or shutil.which("valkey-server")
+        if program is None:
+            raise MissingServiceError("no Redis answers on 127.0.0.1, and none is installed")
+        self._port = free_port()
+        self._command = [program, "--port", str(self._port), "--bind", "127.0.0.1", "--save", ""]
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"redis://127.0.0.1:{self._port}/0"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        while not _answers_redis(self.url):
+            if self._process.poll() is not None:
+                raise MissingServiceError(f"{self._command[0]} does not start")
             time.sleep(0.05)
-        yield url
-        process.terminate()
+
+    def stop(self) -> None:
+        """End it; nothing of what it held is kept."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+@contextmanager
+def private_redis() -> Iterator[PrivateRedis]:
+    """Run a server until the block ends.
+
+    Raises:
+        MissingServiceError: none is installed.
+    """
+    server = PrivateRedis()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def _answers_redis(url: str) -> bool:

@@ -59,7 +59,7 @@ class DnsServer:
     """Answers on one port; knows the zones it is given and nobody else to ask."""
 
     def __init__(self, zones: Zones, faults: tuple[DnsFault, ...] = (), *, pace: float = 1.0):
-        self._zones, self._faults, self._pace = zones, faults, pace
+        self._zones, self.faults, self._pace = zones, faults, pace
         self._udp: asyncio.DatagramTransport | None = None
         self._tcp: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -136,7 +136,7 @@ class DnsServer:
         if query.opcode() != dns.opcode.QUERY or len(query.question) != 1:
             return _message(query, Answer(rcode=dns.rcode.NOTIMP, is_secure=False))
         question = query.question[0]
-        for fault in self._faults:
+        for fault in self.faults:
             if fault.hits(question.name, question.rdtype):
                 match fault.trouble:
                     case Trouble.DROP:

@@ -8,6 +8,7 @@ import errno
 import hashlib
 import socket
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -147,6 +148,16 @@ class Lab:
             await server.wait_closed()
         self._servers.clear()
         self._folder.cleanup()
+
+    @contextmanager
+    def dns_fault(self, fault: DnsFault) -> Iterator[None]:
+        """Let something be wrong with DNS, beside what profiles ask for, until the block ends."""
+        usual = self._dns.faults
+        self._dns.faults = (fault, *usual)
+        try:
+            yield
+        finally:
+            self._dns.faults = usual
 
     # What others need to know.
 
