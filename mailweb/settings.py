@@ -265,6 +265,18 @@ MAX_RECIPIENTS = env.int("MAX_RECIPIENTS", default=500)
 SENDING_RECIPIENTS_PER_DAY = env.int("SENDING_RECIPIENTS_PER_DAY", default=1000)
 SENDING_NEW_RECIPIENTS_PER_DAY = env.int("SENDING_NEW_RECIPIENTS_PER_DAY", default=200)
 LAB_DIR = DATA_DIR / "lab"
+
+# How long what is settled is kept; 0 is for ever. Nothing goes unless `manage.py prune` is run.
+KEEP_TRANSCRIPTS_DAYS = env.int("KEEP_TRANSCRIPTS_DAYS", default=90)
+KEEP_MESSAGES_DAYS = env.int("KEEP_MESSAGES_DAYS", default=400)
+KEEP_ATTEMPTS_DAYS = env.int("KEEP_ATTEMPTS_DAYS", default=400)
+KEEP_LOOKUPS_DAYS = env.int("KEEP_LOOKUPS_DAYS", default=200)
+KEEP_PROBES_DAYS = env.int("KEEP_PROBES_DAYS", default=30)
+KEEP_HOSTS_DAYS = env.int("KEEP_HOSTS_DAYS", default=7)
+KEEP_AUDIT_DAYS = env.int("KEEP_AUDIT_DAYS", default=0)
+if env.bool("PRUNE_DAILY", default=False):
+    CELERY_BEAT_SCHEDULE["prune"] = {"task": "mailweb.tasks.prune", "schedule": 3600.0}
+
 LOCAL_DELIVERY = "mailweb.webmail.local_delivery.MailboxDelivery"
 DKIM_KEYRING = "accounts.keyring.DomainKeys"
 AUDIT_LOG = "accounts.audit.DatabaseAuditLog"
