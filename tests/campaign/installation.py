@@ -169,6 +169,8 @@ def installed(folder: Path, **settings: str) -> Iterator[Installation]:
             "REDIS_URL": broker.url,
             "DELIVERY_LEASE_SECONDS": str(LEASE_SECONDS),
             "LOG_LEVEL": "warning",
+            "SENDING_RECIPIENTS_PER_DAY": "100000",
+            "SENDING_NEW_RECIPIENTS_PER_DAY": "100000",
         }
         environment = {**os.environ, **lab.environment, **own, **settings}
         environment.pop("CELERY_BROKER_URL", None)
