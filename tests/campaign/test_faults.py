@@ -93,8 +93,8 @@ def test_faults_of_every_kind_lose_nothing_and_repeat_only_what_was_abandoned(
     with dns_outage(installation):
         second.kill()
         second.wait()
-        fourth = installation.worker("fourth")
-        put_off = eventually(lambda: installation.count("witness", "new = 'waiting'"), seconds=20)
+        fourth = installation.worker("fourth")  # one that knows nothing yet
+        put_off = eventually(lambda: installation.count("witness", "new = 'waiting'"))
 
     installation.reaches(COPIES * 7 // 10)
     third.send_signal(signal.SIGSTOP)
@@ -134,5 +134,5 @@ def test_workers_that_are_restarted_one_after_the_other_repeat_nothing(
 
 
 def dns_outage(installation: Installation) -> AbstractContextManager[None]:
-    """Let nobody answer questions until the block ends."""
-    return installation.lab.dns_fault(DnsFault(trouble=Trouble.DROP, name="."))
+    """Let the resolver reach nobody until the block ends."""
+    return installation.lab.dns_fault(DnsFault(trouble=Trouble.SERVFAIL, name="."))
