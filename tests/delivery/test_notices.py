@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from delivery import audit, ledger, maintenance, notices, operations, releasing, services
+from delivery import audit, ledger, maintenance, notices, operations, releasing, services, tasks
 from delivery.models import OutboundMessage, Recipient, State
 from delivery.orders import VERBS, Order
 from delivery.picking import Filters, chosen
@@ -51,6 +51,30 @@ def test_copies_that_fail_together_stand_in_one_report(alice, now):
     message = queued("a@x.test", "b@x.test", "c@y.test", owner=alice, now=now)
     ended(message, REFUSED, now)
     assert told(message) == ["Not delivered: 3 of 3 recipients"]
+
+
+def test_failure_starts_the_task_that_tells_of_it(
+    alice, now, started, django_capture_on_commit_callbacks
+):
+    message = queued(owner=alice, now=now)
+    claim = claimed(now)
+    with django_capture_on_commit_callbacks(execute=True):
+        settled(claim, REFUSED, now)
+    assert ("delivery.tasks.notify", ()) in started
+    tasks.notify()
+    assert told(message) == ["Not delivered: friend@x.test"]
+
+
+@pytest.mark.parametrize(("outcome", "reporting"), [(ACCEPTED, SUCCESS), (REFUSED, FAILURE)])
+def test_success_that_is_to_be_told_starts_it_too(
+    alice, now, started, django_capture_on_commit_callbacks, outcome, reporting
+):
+    for is_asked in (False, True):
+        queued(owner=alice, now=now, reporting=reporting if is_asked else NEVER)
+        claim = claimed(now)
+        with django_capture_on_commit_callbacks(execute=True):
+            settled(claim, outcome, now)
+        assert (("delivery.tasks.notify", ()) in started) is is_asked
 
 
 def test_report_waits_for_copies_that_are_still_tried_for_the_first_time(alice, now):
