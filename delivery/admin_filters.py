@@ -11,7 +11,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from delivery.models import OPEN_STATES, SETTLED_STATES, State
-from delivery.picking import DIRECT, as_stored, sent_from
+from delivery.orders import transport_choices
+from delivery.picking import as_stored, given_transport, sent_from
 from delivery.policy.why import words_for
 from delivery.selectors.depths import Depths, queue_depths, waiting_because
 from delivery.selectors.destinations import domains_behind
@@ -139,22 +140,22 @@ class AttemptsFilter(_Steps):
 
 
 class TransportFilter(admin.SimpleListFilter):
-    """The way out that is set for a copy."""
+    """The way out that a copy was given."""
 
     title = "transport"
     parameter_name = "transport"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """No way set, or the one that is asked for."""
-        names = {DIRECT: "None set"}
-        if asked := request.GET.get(self.parameter_name, "")[:60]:
+        """All there are, and the one that is asked for, be it gone or not."""
+        names = dict(transport_choices())
+        if asked := request.GET.get("transport", "")[:60]:
             names.setdefault(asked, asked)
         return list(names.items())
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
         """Keep what goes that way."""
         value = self.value()
-        return queryset.filter(transport="" if value == DIRECT else value) if value else queryset
+        return queryset.filter(given_transport(value)) if value else queryset
 
 
 class TextFilter(admin.SimpleListFilter):

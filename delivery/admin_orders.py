@@ -15,7 +15,15 @@ from django.utils import timezone
 
 from delivery import audit, operations
 from delivery.models import Recipient
-from delivery.orders import REASON_CHARS, VERBS, BadOrderError, Order, Verb
+from delivery.orders import (
+    REASON_CHARS,
+    VERBS,
+    BadOrderError,
+    Order,
+    Verb,
+    transport_choices,
+    transport_named,
+)
 from delivery.picking import Chosen
 from delivery.policy.modes import Mode
 
@@ -74,6 +82,8 @@ class OrderForm(forms.Form):
                 del self.fields[name]
         if "time" not in verb.needs:
             del self.fields["at"]
+        if "transport" in verb.needs:
+            self.fields["transport"].choices = transport_choices()  # type: ignore[attr-defined]
         if "reason" in verb.needs:
             self.fields["reason"].required = True
             self.fields["reason"].help_text = "The sender reads it, and it is kept in the log."
@@ -85,7 +95,7 @@ class OrderForm(forms.Form):
             verb=self.verb,
             reason=given["reason"].strip(),
             mode=Mode(given["mode"]) if "mode" in given else None,
-            transport=given.get("transport"),
+            transport=transport_named(given["transport"]) if "transport" in given else None,
             at=self._at(now) if "delay" in given else None,
         )
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from delivery.models import DUE_STATES, State
+from delivery.models import DUE_STATES, State, Transport
 from delivery.policy.modes import Mode
+from delivery.policy.transport import DIRECT, ROUTES
 from mailweb.lib.errors import UserError
 
 WAITING_STATES = (*DUE_STATES, State.HELD)
@@ -119,7 +120,7 @@ class Order:
     @property
     def told(self) -> str:
         """The same in words."""
-        return ", ".join(f"{name} {value or 'by routes'}" for name, value in self.values.items())
+        return ", ".join(f"{name} {value or ROUTES}" for name, value in self.values.items())
 
 
 def check(order: Order, *, now: datetime) -> None:
@@ -149,5 +150,21 @@ def _check_time(at: datetime | None, now: datetime) -> None:
 def _check_transport(name: str | None) -> None:
     if name is None:
         raise BadOrderError("Say which transport.", field="transport")
-    if name:
-        raise BadOrderError(f"There is no transport {name}.", field="transport")
+    if name not in ("", DIRECT) and not Transport.objects.filter(name=name).exists():
+        raise BadOrderError(f"There is no transport “{name}”.", field="transport")
+
+
+def transport_named(word: str) -> str:
+    """Return what a copy's column has for a word of operators; nothing for `routes`."""
+    return "" if word == ROUTES else word
+
+
+def transport_choices() -> list[tuple[str, str]]:
+    """Return every word for a transport with what it means: one query."""
+    rows = Transport.objects.order_by("name").values_list("name", "paused_at")
+    named = [(name, f"{name} (paused)" if paused else name) for name, paused in rows]
+    return [
+        (ROUTES, "None: the routes decide"),
+        (DIRECT, "Direct, whatever the routes say"),
+        *named,
+    ]

@@ -14,11 +14,9 @@ from typing import Any
 from django.db.models import F, Q, QuerySet
 
 from delivery.models import Recipient, State
+from delivery.policy.transport import DIRECT, ROUTES
 from mailweb.lib.addresses import InvalidAddressError, domain_to_ascii
 from mailweb.lib.errors import UserError
-
-DIRECT = "direct"
-"""How people call the transport that has no name."""
 
 
 class NoFilterError(UserError):
@@ -122,7 +120,7 @@ def _condition(filters: Filters, now: datetime) -> Q:
     }
     condition = Q(**{name: value for name, value in exact.items() if value})
     if filters.transport:
-        condition &= Q(transport="" if filters.transport == DIRECT else filters.transport)
+        condition &= given_transport(filters.transport)
     if filters.from_domain:
         condition &= sent_from(filters.from_domain)
     if filters.older_than is not None:
@@ -135,6 +133,15 @@ def _condition(filters: Filters, now: datetime) -> Q:
 def sent_from(domain: str) -> Q:
     """Return the condition that a copy's sender is at `domain`."""
     return Q(message__mail_from__iendswith=f"@{domain.strip().removeprefix('@')}")
+
+
+def given_transport(word: str) -> Q:
+    """Return the condition that a copy was given this transport.
+
+    `routes` are those that were given none; `direct` those as well, for that is how they are listed.
+    """
+    names = {ROUTES: [""], DIRECT: ["", DIRECT]}.get(word, [word])
+    return Q(transport__in=names)
 
 
 def as_stored(domain: str) -> str:

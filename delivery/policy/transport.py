@@ -45,7 +45,10 @@ DIRECT = "direct"
 LOCAL = "local"
 """What it is called once a copy was filed here."""
 
-RESERVED = frozenset({DIRECT, LOCAL})
+ROUTES = "routes"
+"""How operators call it when a copy has no transport of its own, so that the routes decide."""
+
+RESERVED = frozenset({DIRECT, LOCAL, ROUTES})
 
 
 class TlsRule(StrEnum):

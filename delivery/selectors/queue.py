@@ -10,6 +10,7 @@ from django.db.models import Count, Min, QuerySet
 
 from delivery.models import OPEN_STATES, Recipient, RecipientAttempt
 from delivery.policy.why import key_of, words_for
+from delivery.selectors.depths import queue_depths
 from delivery.selectors.receipts import attempt_document
 
 ATTEMPTS_SHOWN = 100
@@ -112,7 +113,7 @@ def queue_stats(*, now: datetime) -> dict[str, Any]:
             for row in states.order_by("state")
         },
         "by_domain": _depths(waiting, "domain"),
-        "by_reason": _depths(waiting.exclude(reason=""), "reason"),
+        "by_reason": {kind.key: kind.depth for kind in queue_depths().kinds},
     }
 
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEntry
-from delivery.models import Recipient, State
+from delivery.models import Recipient, State, Transport
 from delivery.policy.modes import Mode
 from tests.delivery.factories import claimed, queued
 
@@ -52,11 +52,14 @@ def test_it_asks_first_with_counts_by_state_and_domain(as_operator, alice, now):
         ("fail", {"reason": "Wrong list"}, State.WAITING, {"state": State.FAILED}),
         ("drop", {}, State.WAITING, {"state": State.CANCELLED}),
         ("mode", {"mode": "requiretls"}, State.WAITING, {"mode": Mode.REQUIRETLS}),
+        ("transport", {"transport": "smarthost"}, State.HELD, {"transport": "smarthost"}),
+        ("transport", {"transport": "routes"}, State.WAITING, {"transport": ""}),
         ("schedule", {"delay": "240"}, State.WAITING, {"state": State.WAITING}),
     ],
     ids=lambda value: value if isinstance(value, str) and value.islower() else "",
 )
 def test_each_order_is_done_and_written_down(as_operator, alice, now, action, said, before, after):
+    Transport.objects.create(name="smarthost", kind="relay", hosts=["relay.test"])
     queued(owner=alice, now=now)
     Recipient.objects.update(state=before)
     sent = picked(action=action, confirmed="1", **said)
@@ -88,6 +91,7 @@ def test_another_time_is_taken_as_a_delay_or_by_the_clock(as_operator, alice, no
         ("fail", {"reason": " "}, "This field is required"),
         ("hold", {"reason": "x" * 301}, "at most 300 characters"),
         ("mode", {"mode": "hidden"}, "Select a valid choice"),
+        ("transport", {"transport": "nowhere"}, "Select a valid choice"),
         ("schedule", {"delay": "at"}, "Say when."),
         ("schedule", {"delay": "at", "at": "2200-01-01T00:00"}, "60 days at most"),
     ],

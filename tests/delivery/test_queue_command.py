@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import AuditEntry
 from delivery import services
 from delivery.management.commands.queue import Command
-from delivery.models import Recipient, State
+from delivery.models import Recipient, State, Transport
 from delivery.policy.modes import Mode, SenderPolicy
 from mailweb.lib.console import shell_name
 from tests.delivery.factories import LATER, claimed, queued, settled
@@ -115,10 +115,22 @@ def test_people_are_told_how_many_where_and_what_was_left_alone(alice, now):
 def test_a_transport_that_is_not_there_is_refused(alice, now):
     queued(owner=alice, now=now)
     for dry in ((), ("--dry-run",)):
-        with pytest.raises(CommandError, match="There is no transport nowhere") as refusal:
+        with pytest.raises(CommandError, match="There is no transport “nowhere”") as refusal:
             told("transport", "nowhere", "--all", *dry)
         assert refusal.value.returncode == 1
     assert Recipient.objects.get().transport == ""
+
+
+@pytest.mark.parametrize(
+    ("word", "kept"), [("smarthost", "smarthost"), ("direct", "direct"), ("routes", "")]
+)
+def test_a_transport_is_given_and_taken_away_again(alice, now, word, kept):
+    Transport.objects.create(name="smarthost", kind="relay", hosts=["relay.test"])
+    queued(owner=alice, now=now)
+    Recipient.objects.update(transport="other")
+    assert told("transport", word, "--transport", "other")["count"] == 1
+    assert Recipient.objects.get().transport == kept
+    assert AuditEntry.objects.get(action="queue transport").detail["transport"] == kept
 
 
 @pytest.mark.parametrize(
@@ -204,6 +216,10 @@ def test_stats_count_by_state_domain_and_reason(alice, now):
     stats = told("stats")
     assert (stats["total"], stats["by_domain"]) == (3, {"x.test": 2, "y.test": 1})
     assert stats["by_state"]["queued"]["depth"] == 3
+    assert stats["by_reason"] == {}
+    settled(claimed(now), LATER, now)
+    assert told("stats")["by_reason"] == {"4.7.1": 3}
+    assert "The server turns this mail away for now (4.7.1)  3" in said("stats")
 
 
 def test_people_get_a_table(alice, now):

@@ -18,9 +18,10 @@ from delivery.agent.clock import SystemClock
 from delivery.config import DeliveryConfig
 from delivery.drain import DrainReport
 from delivery.models import OPEN_STATES, Recipient, State
-from delivery.orders import VERBS, Order
+from delivery.orders import VERBS, Order, transport_named
 from delivery.picking import Chosen, Filters, chosen
 from delivery.policy.modes import Mode
+from delivery.policy.why import words_for
 from mailweb.lib import memory
 from mailweb.lib.console import columns, duration
 from mailweb.lib.errors import UserError
@@ -103,7 +104,9 @@ class Command(BaseCommand):
             (state, row["depth"], f"oldest {row['oldest_seconds']} s")
             for state, row in stats["by_state"].items()
         )
-        lines += columns(stats["by_domain"].items()) + columns(stats["by_reason"].items())
+        lines += ["", *columns(stats["by_domain"].items())] if stats["by_domain"] else []
+        why = [(words_for(key), depth) for key, depth in stats["by_reason"].items()]
+        lines += ["", *columns(why)] if why else []
         return stats, [f"{stats['total']} copies are not settled.", *lines]
 
 
@@ -136,7 +139,9 @@ def _add_value(parser: CommandParser, verb: str) -> None:
     if verb == "mode":
         parser.add_argument("tls", choices=[one.value for one in Mode])
     if verb == "transport":
-        parser.add_argument("name", help="a transport; `routes` lets the routes decide again")
+        parser.add_argument(
+            "name", help="a transport, or direct; routes lets the routes decide again"
+        )
     if verb == "schedule":
         parser.add_argument("at", type=_moment, help="ISO 8601, or now, or +15m, +3h, +2d")
 
@@ -180,7 +185,7 @@ def _change(verb: str, options: dict[str, Any]) -> tuple[object, list[str]]:
         verb=VERBS[verb],
         reason=options["reason"],
         mode=Mode(options["tls"]) if "tls" in options else None,
-        transport=_transport(options.get("name")),
+        transport=transport_named(options["name"]) if "name" in options else None,
         at=options.get("at"),
     )
     if options["dry_run"]:
@@ -216,11 +221,6 @@ def _copies(number: int) -> str:
 
 def _left(sentence: str) -> str:
     return f"Left alone: {sentence}."
-
-
-def _transport(name: str | None) -> str | None:
-    """Return what a copy's column has: nothing for `routes`, which lets the routes decide."""
-    return "" if name == "routes" else name
 
 
 def _table(documents: list[dict[str, Any]]) -> list[str]:
