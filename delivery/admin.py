@@ -110,6 +110,7 @@ class AttemptAdmin(ReadOnlyAdmin):
         "tls_version",
         "proofs",
         "requiretls_used",
+        "transport",
         "reason",
         "ended",
         "said",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from delivery.admin_kinds import moment
-from delivery.models import DestinationHealth
+from delivery.models import DestinationHealth, Transport
 from delivery.selectors import attention
-from delivery.selectors.destinations import waiting_for
+from delivery.selectors.destinations import domains_behind, waiting_for
 
 if TYPE_CHECKING:
     from delivery.selectors.depths import Depths
@@ -40,14 +40,26 @@ class Concern:
 
 def concerns(depths: Depths, *, now: datetime) -> list[Concern]:
     """Return what needs attention, the worst first; nothing if all is well."""
+    troubled = _hosts_in_trouble()
+    told = {domain for trouble in troubled for domain in trouble.domains}
     return [
         *_overdue(now),
+        *_paused(),
         *_held(),
-        *_hosts(),
-        *_why(depths),
-        *_waiting(),
+        *map(_of_host, troubled),
+        *_waiting(told),
         *_failing(now),
+        *_why(depths),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """A host that is left alone, the domains behind it, and how many copies wait for these."""
+
+    row: DestinationHealth
+    domains: frozenset[str]
+    depth: int
 
 
 def _queue(**filters: str) -> str:
@@ -85,18 +97,36 @@ def _held() -> Iterator[Concern]:
         )
 
 
-def _hosts() -> Iterator[Concern]:
-    rows = list(DestinationHealth.objects.order_by("-failures", "host")[:HOSTS_SHOWN])
-    depths = waiting_for({row.host for row in rows})
-    for row in rows:
-        waits = f"; {copies(depths[row.host], 'wait')}" if depths[row.host] else ""
+def _paused() -> Iterator[Concern]:
+    for row in Transport.objects.filter(paused_at__isnull=False):
         yield Concern(
-            words=f"{row.host} [{row.address}]: {row.trouble} {row.failures} times in a row{waits}",
-            detail=row.last_reply.partition("\n")[0][:160],
-            url=f"{reverse('admin:delivery_destinationhealth_changelist')}?q={row.host}",
-            dated="tried again at",
-            at=row.next_probe_at,
+            words=f"The transport {row.name} is paused, and its mail waits",
+            detail=row.paused_because,
+            url=reverse("admin:delivery_transport_change", args=[row.pk]),
+            tone="bad",
+            dated="since",
+            at=row.paused_at,
         )
+
+
+def _hosts_in_trouble() -> list[_Trouble]:
+    rows = list(DestinationHealth.objects.order_by("-failures", "host")[:HOSTS_SHOWN])
+    hosts = {row.host for row in rows}
+    behind, depths = domains_behind(hosts), waiting_for(hosts)
+    return [_Trouble(row, frozenset(behind.get(row.host, ())), depths[row.host]) for row in rows]
+
+
+def _of_host(found: _Trouble) -> Concern:
+    row = found.row
+    waits = f"; {copies(found.depth, 'wait')}" if found.depth else ""
+    to = f" for {', '.join(sorted(found.domains)[:3])}" if found.depth else ""
+    return Concern(
+        words=f"{row.host} [{row.address}]: {row.trouble} {row.failures} times in a row{waits}{to}",
+        detail=row.last_reply.partition("\n")[0][:160],
+        url=f"{reverse('admin:delivery_destinationhealth_changelist')}?q={row.host}",
+        dated="tried again at",
+        at=row.next_probe_at,
+    )
 
 
 def _why(depths: Depths) -> Iterator[Concern]:
@@ -106,8 +136,11 @@ def _why(depths: Depths) -> Iterator[Concern]:
         )
 
 
-def _waiting() -> Iterator[Concern]:
+def _waiting(told: Collection[str]) -> Iterator[Concern]:
+    """Tell of domains that no host in trouble has told of already."""
     for pile in attention.waiting_domains():
+        if pile.key in told:
+            continue
         yield Concern(
             words=f"{copies(pile.depth, 'wait')} for {pile.key}",
             url=_queue(to=pile.key),

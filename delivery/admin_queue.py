@@ -12,9 +12,10 @@ from django.core.exceptions import PermissionDenied
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from delivery import selectors
+from delivery import routes, selectors
 from delivery.admin_filters import (
     AccountFilter,
     AgeFilter,
@@ -31,6 +32,7 @@ from delivery.admin_kinds import ReadOnlyAdmin, first_line, moment, tag
 from delivery.admin_orders import ACTIONS
 from delivery.models import DUE_STATES, Recipient, State
 from delivery.orders import VERBS
+from delivery.policy.routing import Question
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -44,6 +46,19 @@ TONES = {
     State.DELIVERED: "yes",
     State.SENDING: "accent",
 }
+
+
+def _way_of(copy: Recipient) -> str:
+    """Return by which way a copy would leave now, and why, in a sentence."""
+    now = timezone.now()
+    asked = Question(
+        account=copy.owner_id,
+        sender_domain=routes.sender_domain(copy.message.mail_from),
+        recipient_domain=copy.domain,
+        attempts_made=copy.attempts_made,
+        asked=copy.transport,
+    )
+    return routes.table(now=now).decide(asked, now=now).because
 
 
 class RecipientAdmin(ReadOnlyAdmin):
@@ -124,6 +139,7 @@ class RecipientAdmin(ReadOnlyAdmin):
             "story": found,
             "copy": copy,
             "state": self.where(copy),
+            "way": _way_of(copy) if copy.is_open else "",
             "verbs": verbs if self.has_operate_permission(request) else [],
             "orders_url": reverse("admin:delivery_recipient_changelist"),
         }

@@ -24,6 +24,7 @@ class OperatorsSite(admin.AdminSite):
     site_header = site_title = "Mailweb"
     index_title = "Operators"
     index_template = "admin/operators.html"
+    enable_nav_sidebar = False
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

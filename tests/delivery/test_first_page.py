@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.models import AuditEntry
 from delivery import ledger
 from delivery.claims import jobs_from
-from delivery.models import DestinationHealth, Recipient, State
+from delivery.models import DestinationHealth, Recipient, State, Transport
 from tests.delivery.factories import LATER, REFUSED, claimed, held, queued, report, settled
 from tests.factories import make_user
 
@@ -93,8 +93,23 @@ def test_a_host_in_trouble_is_told_with_what_waits_for_it(as_operator, alice, no
     queued("a@x.test", "b@x.test", owner=alice, now=now)
     deferred(now)
     in_trouble(now)
-    words = "mx.x.test [127.0.0.9]: it did not answer 5 times in a row; 2 copies wait"
-    assert concerns(as_operator)[words].detail == "Connection refused."
+    words = "mx.x.test [127.0.0.9]: it did not answer 5 times in a row; 2 copies wait for x.test"
+    found = concerns(as_operator)
+    assert found[words].detail == "Connection refused."
+    assert "2 copies wait for x.test" not in found
+
+
+def test_a_paused_transport_is_told_with_its_reason(as_operator, now):
+    Transport.objects.create(
+        name="smarthost",
+        kind="submission",
+        hosts=["relay.test"],
+        paused_at=now,
+        paused_because="535 5.7.8 bad password",
+    )
+    concern = concerns(as_operator)["The transport smarthost is paused, and its mail waits"]
+    assert (concern.detail, concern.at) == ("535 5.7.8 bad password", now)
+    assert as_operator.get(concern.url).status_code == 200
 
 
 def test_the_first_page_costs_the_same_however_much_waits(
@@ -105,7 +120,7 @@ def test_the_first_page_costs_the_same_however_much_waits(
     for number in range(8):
         in_trouble(now, host=f"mx{number}.x.test")
     as_operator.get("/admin/")
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(18):
         as_operator.get("/admin/")
 
 
