@@ -66,6 +66,9 @@ class OrderForm(forms.Form):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         help_text="By the clock of the times on these pages.",
     )
+    now = forms.BooleanField(
+        label="Try now, too", required=False, initial=True, help_text="What is held stays held."
+    )
     reason = forms.CharField(
         label="Reason",
         max_length=REASON_CHARS,
@@ -82,6 +85,8 @@ class OrderForm(forms.Form):
                 del self.fields[name]
         if "time" not in verb.needs:
             del self.fields["at"]
+        if not verb.takes_now:
+            del self.fields["now"]
         if "transport" in verb.needs:
             self.fields["transport"].choices = transport_choices()  # type: ignore[attr-defined]
         if "reason" in verb.needs:
@@ -97,6 +102,7 @@ class OrderForm(forms.Form):
             mode=Mode(given["mode"]) if "mode" in given else None,
             transport=transport_named(given["transport"]) if "transport" in given else None,
             at=self._at(now) if "delay" in given else None,
+            is_now=given.get("now", False),
         )
 
     def _at(self, now: datetime) -> datetime | None:

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Case, Count, F, Q, Value, When
 
 from delivery import audit, orders, services, tasks
-from delivery.models import Recipient, State
+from delivery.models import DUE_STATES, Recipient, State
 from delivery.orders import Order
 from delivery.picking import Chosen
 from delivery.policy.promise import IfWorse
@@ -133,7 +133,7 @@ def _change(order: Order, ids: list[int], now: datetime) -> None:
     if order.verb.name == "release":
         leaving = rows.filter(state=State.QUEUED).values_list("message_id", flat=True)
         services.start_lifetimes(set(leaving), at=now)
-    if order.verb.name in ("kick", "release"):
+    if order.starts:
         enqueue(tasks.drain)
     if order.verb.name == "fail":
         enqueue(tasks.notify)
@@ -155,7 +155,20 @@ def _columns(order: Order, now: datetime) -> dict[str, Any]:
         "transport": lambda order, _: {"transport": order.transport},
         "schedule": _scheduled,
     }
-    return make[order.verb.name](order, now)
+    changes = make[order.verb.name](order, now)
+    return changes | _due_now(now) if order.is_now else changes
+
+
+def _due_now(now: datetime) -> dict[str, Any]:
+    """Let what may leave do so; what is held stays."""
+    return {
+        "state": Case(
+            When(state__in=DUE_STATES, then=Value(State.QUEUED.value)), default=F("state")
+        ),
+        "next_attempt_at": Case(
+            When(state__in=DUE_STATES, then=Value(now)), default=F("next_attempt_at")
+        ),
+    }
 
 
 def _kicked(_: Order, now: datetime) -> dict[str, Any]:

@@ -31,6 +31,9 @@ class Verb:
     states: tuple[State, ...]
     meaning: str
     needs: frozenset[str] = frozenset()
+    takes_now: bool = False
+    """Whether the next attempt can be made at once, too."""
+
     is_final: bool = False
 
 
@@ -70,6 +73,7 @@ VERBS = {
             states=WAITING_STATES,
             meaning="From the next attempt on, TLS is asked for as you say here.",
             needs=frozenset({"mode"}),
+            takes_now=True,
         ),
         Verb(
             name="transport",
@@ -77,6 +81,7 @@ VERBS = {
             states=WAITING_STATES,
             meaning="From the next attempt on, it goes this way, whatever the routes say.",
             needs=frozenset({"transport"}),
+            takes_now=True,
         ),
         Verb(
             name="fail",
@@ -106,6 +111,13 @@ class Order:
     mode: Mode | None = None
     transport: str | None = None
     at: datetime | None = None
+    is_now: bool = False
+    """Whether what may leave is tried at once, with the change; what is held stays held."""
+
+    @property
+    def starts(self) -> bool:
+        """Whether copies become due by it."""
+        return self.verb.name in ("kick", "release") or self.is_now
 
     @property
     def values(self) -> dict[str, Any]:
@@ -114,6 +126,7 @@ class Order:
             "mode": self.mode.value if self.mode else None,
             "transport": self.transport,
             "at": self.at.isoformat() if self.at else None,
+            "tried": "now" if self.is_now else None,
         }
         return {name: value for name, value in said.items() if value is not None}
 
@@ -130,6 +143,8 @@ def check(order: Order, *, now: datetime) -> None:
         BadOrderError: something is missing, too long, or too far away.
     """
     needs = order.verb.needs
+    if order.is_now and not order.verb.takes_now:
+        raise BadOrderError("That says by itself when the next attempt is made.")
     if len(order.reason) > REASON_CHARS:
         raise BadOrderError(f"A reason has at most {REASON_CHARS} characters.", field="reason")
     if "mode" in needs and order.mode is None:

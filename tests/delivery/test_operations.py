@@ -208,6 +208,19 @@ def test_dropping_forgets_the_content_and_failing_keeps_it(alice, now):
     assert kept.recipients.get().domain == "y.test"
 
 
+def test_a_change_can_be_tried_at_once_but_what_is_held_stays_held(alice, now):
+    queued("a@x.test", "b@x.test", owner=alice, now=now)
+    settled(claimed(now), LATER, now)
+    done("hold", Filters(to="b@x.test"), now)
+    done("transport", EVERYTHING, now, transport="direct", is_now=True)
+    assert dict(Recipient.objects.values_list("address", "state")) == {
+        "a@x.test": State.QUEUED,
+        "b@x.test": State.HELD,
+    }
+    assert Recipient.objects.get(address="a@x.test").next_attempt_at == now
+    assert entries().get(action="queue transport").detail["tried"] == "now"
+
+
 def test_another_time_makes_a_due_copy_wait(alice, now):
     queued(owner=alice, now=now)
     at = now + timedelta(hours=3)
@@ -234,6 +247,7 @@ def test_a_time_after_the_message_is_given_up_is_no_time(alice, now):
         ("transport", {}),
         ("transport", {"transport": "nowhere"}),
         ("hold", {"reason": "x" * 301}),
+        ("hold", {"is_now": True}),
     ],
 )
 def test_what_can_not_be_meant_is_refused(alice, now, verb, said):

@@ -135,7 +135,11 @@ def _number(text: str) -> int:
 
 
 def _add_value(parser: CommandParser, verb: str) -> None:
-    """Describe what some verbs must be told."""
+    """Describe what some verbs must be told, or can be."""
+    if VERBS[verb].takes_now:
+        parser.add_argument(
+            "--now", action="store_true", help="and try at once; what is held stays held"
+        )
     if verb == "mode":
         parser.add_argument("tls", choices=[one.value for one in Mode])
     if verb == "transport":
@@ -187,6 +191,7 @@ def _change(verb: str, options: dict[str, Any]) -> tuple[object, list[str]]:
         mode=Mode(options["tls"]) if "tls" in options else None,
         transport=transport_named(options["name"]) if "name" in options else None,
         at=options.get("at"),
+        is_now=options.get("now", False),
     )
     if options["dry_run"]:
         return _would(order, picked, now)
