@@ -12,6 +12,7 @@ from django.utils.html import format_html
 
 from accounts.admin_kinds import ReadOnlyAdmin
 from accounts.models import AuditEntry
+from delivery.admin_kinds import moment
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -48,14 +49,27 @@ class WhenFilter(AnyFilter):
 class AuditEntryAdmin(ReadOnlyAdmin):
     """Who changed what, how many, and why."""
 
-    list_display = ("at", "who", "action", "what", "touched", "reason")
+    list_display = ("time", "who", "action", "what", "touched", "reason")
     list_filter = (WhenFilter, "action")
     search_fields = ("by", "target", "reason", "action")
     search_help_text = "Who, what, or why"
     list_select_related = ("actor",)
     list_per_page = 50
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     fields = readonly_fields = ("at", "who", "action", "target", "touched", "reason", "more")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Say what the list is."""
+        title = {"title": "Log of changes"}
+        return super().changelist_view(request, {**title, **(extra_context or {})})
+
+    @admin.display(description="at", ordering="at")
+    def time(self, entry: AuditEntry) -> SafeString | str:
+        """When, by the reader's clock."""
+        return moment(entry.at)
 
     @admin.display(description="who", ordering="by")
     def who(self, entry: AuditEntry) -> str:

@@ -6,12 +6,16 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
+from tests.fakes.relay import Relay
 from tests.fakes.smtp_server import SmtpServer
+
+Server = TypeVar("Server", SmtpServer, Relay)
 
 
 @contextmanager
-def serving(server: SmtpServer) -> Iterator[SmtpServer]:
+def serving(server: Server) -> Iterator[Server]:
     """Run the server until the block ends."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
