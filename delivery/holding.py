@@ -31,9 +31,21 @@ def wait_for_rules() -> None:
     On PostgreSQL whoever adds a rule waits until those who are queueing copies have finished, and
     then sees them; on SQLite transactions that write follow each other anyway.
     """
+    _lock("SHARE")
+
+
+def keep_rules_to_oneself() -> None:
+    """Wait for those who are queueing copies, before a rule comes or goes; they then wait for it.
+
+    To be called before any row is touched: the other way round, each could wait for the other.
+    """
+    _lock("SHARE ROW EXCLUSIVE")
+
+
+def _lock(mode: str) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("LOCK TABLE delivery_holdrule IN SHARE MODE")
+            cursor.execute(f"LOCK TABLE delivery_holdrule IN {mode} MODE")
 
 
 def matching(rule: HoldRule) -> Q:

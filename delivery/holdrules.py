@@ -101,6 +101,7 @@ def add(new: NewRule, *, actor: Actor, now: datetime) -> tuple[HoldRule, int]:
     rule = build(new, now=now)
     rule.created_by = actor.name[:320]
     with transaction.atomic():
+        holding.keep_rules_to_oneself()
         rule.save()
         touched = holding.hold(rule, holding.holdable(rule), now=now)
         held = Recipient.objects.filter(held_by=rule, state=State.HELD).count()
@@ -153,6 +154,7 @@ def enforce(*, now: datetime) -> int:
 
 @transaction.atomic
 def _end(rule: HoldRule, what: str, *, actor: Actor, now: datetime) -> int:
+    holding.keep_rules_to_oneself()
     found = HoldRule.objects.select_for_update().filter(pk=rule.pk).first()
     if found is None:
         return 0
