@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 from uuid import uuid4
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 
 from accounts import selectors as accounts
 from delivery.policy.choice import MODE_NAMES
@@ -209,7 +210,8 @@ def compose_page(
         others="one" if len(gets) - len(refused) == 1 else spelled(len(gets) - len(refused)),
         can_default=any(get.copy.mode is not Mode.DEFAULT for get in refused),
         weakest=choice.weakest,
-        kept=kept_back(draft, recipients, now=now),
+        # Asked only where it is shown: saving while typing shows nothing of it.
+        kept=cast("KeptBack", SimpleLazyObject(lambda: kept_back(draft, recipients, now=now))),
         undo_seconds=accounts.preferences_of(draft.user).undo_seconds,
         offers=later.offers(now),
         now=now,

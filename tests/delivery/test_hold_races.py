@@ -22,7 +22,8 @@ class Beside(threading.Thread):
 
     def __init__(self, work) -> None:
         super().__init__()
-        self.work, self.done, self.error = work, threading.Event(), None
+        self.work, self.done = work, threading.Event()
+        self.error: Exception | None = None
 
     def run(self) -> None:
         try:

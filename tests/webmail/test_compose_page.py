@@ -652,9 +652,9 @@ def test_a_page_costs_the_same_for_one_recipient_and_for_many(
     draft = a_draft(alice, now, to=tuple(f"p@x{number}.test" for number in range(100)))
     for number in range(0, 100, 10):
         strong(f"x{number}.test", owner=alice, now=now)
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(22):
         as_alice.get(url("draft", draft))
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(16):
         as_alice.get(url("draft-outlook", draft), headers=SCRIPT)
 
 

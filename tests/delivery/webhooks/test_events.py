@@ -172,7 +172,9 @@ def test_what_operators_do_is_told_too(alice, hook, now, verb, event):
 
 def test_a_hold_rule_is_told(alice, hook, now):
     queued("a@x.test", owner=alice, now=now)
-    call_command("holdrule", "add", "--recipient-domain", "x.test", "--reason", "Their server is moving.")
+    call_command(
+        "holdrule", "add", "--recipient-domain", "x.test", "--reason", "Their server is moving."
+    )
     (document,) = told(hook)
     assert document["event"] == "held"
     assert "moving" in document["answer"]["explanation"]
