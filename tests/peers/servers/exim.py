@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tests.peers.servers.arrivals import Arrivals
-from tests.peers.servers.presence import UNPACKED, remove, unpacked, wait_until
+from tests.peers.servers.presence import UNPACKED, unpacked
+from tests.peers.servers.server import Server
 from tests.services import free_port
 
 DOMAIN = "d.test"
@@ -93,11 +92,13 @@ keep:
 """
 
 
-class Exim:
+class Exim(Server):
     """A running instance; a context manager. `ports` has a port for each of the `WAYS`.
 
     `trusted` is PEM: a key and the chain that is shown with it.
     """
+
+    name = "Exim"
 
     def __init__(self, *, trusted: bytes) -> None:
         binary = unpacked("usr/sbin/exim4", of="Exim")
@@ -132,7 +133,7 @@ class Exim:
         for name, text in texts.items():
             (self._folder / name).write_text(text, encoding="utf-8")
 
-    def __enter__(self) -> Self:
+    def _start(self) -> None:
         is_root = os.geteuid() == 0
         with (self._folder / "said").open("wb") as said:
             self._process = subprocess.Popen(
@@ -149,31 +150,9 @@ class Exim:
                 group=self._user if is_root else None,
                 extra_groups=[] if is_root else None,
             )
-        try:
-            logs = [self._folder / name for name in ("said", "log-main", "log-panic")]
-            wait_until(self._listens, what="Exim", log=logs)
-        except BaseException:
-            self._end()
-            raise
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self._end()
+    def _listening(self) -> Iterable[int]:
+        return self.ports.values()
 
-    def _end(self) -> None:
-        self._process.terminate()
-        self._process.wait(10)
-        remove(self._folder)
-
-    def _listens(self) -> bool:
-        try:
-            for port in self.ports.values():
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            return False
-        return True
+    def _logs(self) -> Iterable[Path]:
+        return [self._folder / name for name in ("said", "log-main", "log-panic")]

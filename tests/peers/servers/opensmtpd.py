@@ -9,22 +9,19 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tests.peers.servers.arrivals import Arrivals
 from tests.peers.servers.presence import (
     UNPACKED,
     program,
-    remove,
     root_needed_by,
     unpacked,
-    wait_until,
 )
+from tests.peers.servers.server import Server
 from tests.services import free_port
 
 DOMAIN = "d.test"
@@ -50,15 +47,17 @@ keeper:x:65533:65533::/mail:/bin/sh
 GROUP = "root:x:0:\nopensmtpd:x:65531:\nopensmtpq:x:65532:\nkeeper:x:65533:\n"
 
 
-class OpenSmtpd:
+class OpenSmtpd(Server):
     """A running instance; a context manager."""
+
+    name = "OpenSMTPD"
 
     def __init__(self) -> None:
         binary = unpacked("usr/sbin/smtpd", of="OpenSMTPD")
         root_needed_by("OpenSMTPD")
-        self._root = Path(tempfile.mkdtemp(prefix="mailweb-opensmtpd-"))
-        self._root.chmod(0o755)
-        self.arrivals = Arrivals(self._root / "mail", seen_as="/mail")
+        self._folder = Path(tempfile.mkdtemp(prefix="mailweb-opensmtpd-"))
+        self._folder.chmod(0o755)
+        self.arrivals = Arrivals(self._folder / "mail", seen_as="/mail")
         self.port = free_port()
         self._furnish(binary)
         texts = {
@@ -70,62 +69,42 @@ class OpenSmtpd:
             "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
         }
         for name, text in texts.items():
-            (self._root / "etc" / name).write_text(text, encoding="utf-8")
+            (self._folder / "etc" / name).write_text(text, encoding="utf-8")
 
     def _furnish(self, binary: Path) -> None:
         """Make the folders, and put the programs and all they load into them."""
         for name in ("etc", "usr/sbin", LIBEXEC, "bin", "dev", "tmp", "var/run", "var/mail"):
-            (self._root / name).mkdir(parents=True)
+            (self._folder / name).mkdir(parents=True)
         for name in ("var/lib/opensmtpd/empty", "var/spool/smtpd"):
-            (self._root / name).mkdir(parents=True)
-        (self._root / "var/spool/smtpd").chmod(0o711)
-        (self._root / "tmp").chmod(0o1777)
+            (self._folder / name).mkdir(parents=True)
+        (self._folder / "var/spool/smtpd").chmod(0o711)
+        (self._folder / "tmp").chmod(0o1777)
         for number, name in ((3, "null"), (8, "random"), (9, "urandom")):
-            os.mknod(self._root / "dev" / name, 0o020666, os.makedev(1, number))
-            (self._root / "dev" / name).chmod(0o666)
+            os.mknod(self._folder / "dev" / name, 0o020666, os.makedev(1, number))
+            (self._folder / "dev" / name).chmod(0o666)
         tools = {f"bin/{name}": Path(program(name)) for name in TOOLS}
         helpers = {f"{LIBEXEC}/{path.name}": path for path in (UNPACKED / LIBEXEC).iterdir()}
         for place, source in {"usr/sbin/smtpd": binary, **tools, **helpers}.items():
-            shutil.copy(source, self._root / place)
+            shutil.copy(source, self._folder / place)
             for library in _libraries_of(source):
-                copy = self._root / library.relative_to("/")
+                copy = self._folder / library.relative_to("/")
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(library, copy)
 
-    def __enter__(self) -> Self:
-        with (self._root / "log").open("wb") as log:
+    def _start(self) -> None:
+        with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                [program("chroot"), self._root, "/usr/sbin/smtpd", "-d", "-f", "/etc/smtpd.conf"],
+                [program("chroot"), self._folder, "/usr/sbin/smtpd", "-d", "-f", "/etc/smtpd.conf"],
                 env={"PATH": "/bin:/usr/sbin"},
                 stdout=log,
                 stderr=log,
             )
-        try:
-            wait_until(self._listens, what="OpenSMTPD", log=[self._root / "log"])
-        except BaseException:
-            self._end()
-            raise
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self._end()
+    def _listening(self) -> Iterable[int]:
+        return [self.port]
 
-    def _end(self) -> None:
-        self._process.terminate()
-        self._process.wait(10)
-        remove(self._root)
-
-    def _listens(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-        except OSError:
-            return False
-        return True
+    def _logs(self) -> Iterable[Path]:
+        return [self._folder / "log"]
 
 
 def _libraries_of(binary: Path) -> list[Path]:

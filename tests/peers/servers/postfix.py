@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import Self
+from types import MappingProxyType
 
 from tests.peers.servers.arrivals import Arrivals
-from tests.peers.servers.presence import PATH, program, remove, root_needed_by, wait_until
+from tests.peers.servers.presence import PATH, program, root_needed_by
+from tests.peers.servers.server import Server
 from tests.services import free_port
 
 DOMAIN = "d.test"
@@ -107,12 +106,13 @@ keep unix - n n - 10 pipe
 """
 
 
-class Postfix:
+class Postfix(Server):
     """A running instance; a context manager. `ports` has a port for each of the `ways`.
 
     `trusted` and `self_signed` are PEM: a key and the chain that is shown with it.
     """
 
+    name = "Postfix"
     ways = WAYS
     silent: frozenset[str] = frozenset()
     """The ways that do not greet before TLS."""
@@ -152,46 +152,27 @@ class Postfix:
         )
         return "\n  ".join((f"127.0.0.1:{self.ports[way]} inet n - n - - smtpd", *settings))
 
-    def __enter__(self) -> Self:
-        try:
-            shutil.chown(self._folder / "data", "postfix")
-            self._control("start")
-            wait_until(self._listens, what="Postfix", log=[self._folder / "log/mail.log"])
-        except BaseException:
-            self._end()
-            raise
-        return self
+    def _start(self) -> None:
+        shutil.chown(self._folder / "data", "postfix")
+        self._control("start")
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self._end()
+    def _stop(self) -> None:
+        self._control("stop")
 
-    def _end(self) -> None:
-        try:
-            self._control("stop")
-        finally:
-            remove(self._folder)
+    def _listening(self) -> Iterable[int]:
+        return self.ports.values()
+
+    def _logs(self) -> Iterable[Path]:
+        return [self._folder / "log/mail.log"]
+
+    def _noticing(self) -> Iterable[int]:
+        """Once it has greeted, its log counts this visit, not a test's."""
+        return [port for way, port in self.ports.items() if way not in self.silent]
 
     def connections(self) -> int:
         """Return how many connections were made so far."""
         log = (self._folder / "log/mail.log").read_text(encoding="utf-8")
         return len(re.findall(r"smtpd\[\d+\]: connect from", log))
-
-    def _listens(self) -> bool:
-        try:
-            for way, port in self.ports.items():
-                with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-                    if way not in self.silent:
-                        connection.recv(
-                            1
-                        )  # once it greets, its log counts this visit, not a test's
-        except OSError:
-            return False
-        return True
 
     def _control(self, verb: str) -> None:
         subprocess.run(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from tests.peers.servers.presence import program, wait_until
+from tests.peers.servers.presence import program
+from tests.peers.servers.server import Server
 from tests.services import free_port
 
 CONFIGURATION = """
@@ -37,12 +36,14 @@ forward-zone:
 """
 
 
-class Unbound:
+class Unbound(Server):
     """A private instance; a context manager. `port` answers by UDP and TCP on 127.0.0.1.
 
     `anchor` is the DS record of the root it trusts, `upstream` the port of the server it asks.
     Without `validates` it passes on what it hears.
     """
+
+    name = "unbound"
 
     def __init__(self, folder: Path, *, upstream: int, anchor: str, validates: bool = True) -> None:
         self._binary = program("unbound")
@@ -59,32 +60,16 @@ class Unbound:
             encoding="utf-8",
         )
 
-    def __enter__(self) -> Self:
+    def _start(self) -> None:
         command = [self._binary, "-d", "-p", "-c", str(self._folder / "unbound.conf")]
         self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        try:
-            wait_until(self._answers, what="unbound", log=[self._folder / "log"])
-        except BaseException:
-            self.stop()
-            raise
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self.stop()
+    def _listening(self) -> Iterable[int]:
+        return [self.port]
+
+    def _logs(self) -> Iterable[Path]:
+        return [self._folder / "log"]
 
     def stop(self) -> None:
         """End it; a second time does nothing."""
-        self._process.terminate()
-        self._process.wait(10)
-
-    def _answers(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-        except OSError:
-            return False
-        return True
+        self._stop()
