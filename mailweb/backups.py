@@ -67,8 +67,8 @@ def make(target: Path) -> Manifest:
             for name in manifest.keys:
                 _add(tar, name, (settings.DATA_DIR / name).read_bytes())
             tar.add(dump, dump.name, filter=_owned_by_nobody)
-        with whole.open("rb") as file:
-            os.fsync(file.fileno())
+        with whole.open("rb") as written:
+            os.fsync(written.fileno())
         whole.rename(target)
     return manifest
 

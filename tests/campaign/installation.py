@@ -11,7 +11,7 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
@@ -103,10 +103,10 @@ class Installation:
         new.write_text(str(seconds), encoding="ascii")
         new.replace(self.folder / f"{name}.clock")
 
-    def query(self, statement: str) -> list[tuple[object, ...]]:
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
         """Ask the database."""
         with psycopg.connect(self.postgresql.url, connect_timeout=10) as connection:
-            return connection.execute(statement).fetchall()  # type: ignore[call-overload,no-any-return]
+            return connection.execute(statement).fetchall()
 
     def count(self, table: str, where: str = "true") -> int:
         """Count rows."""
