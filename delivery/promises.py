@@ -9,7 +9,7 @@ from datetime import datetime
 from delivery import local
 from delivery.models import Recipient
 from delivery.policy.modes import Mode, Order
-from delivery.policy.verdict import Way, foresee
+from delivery.policy.verdict import Way
 from delivery.selectors.domains import domain_views
 from delivery.services import domain_of
 
@@ -20,9 +20,7 @@ def foreseen(*, owner_id: int, orders: Mapping[str, Order], now: datetime) -> di
     ours = local.local_domains(set(domains.values()))
     views = domain_views(owner_id=owner_id, domains=domains.values(), now=now)
     return {
-        address: Way.LOCAL
-        if domain in ours
-        else foresee(orders[address], views[domain].facts, views[domain].record, now).way
+        address: Way.LOCAL if domain in ours else views[domain].foresee(orders[address], now).way
         for address, domain in domains.items()
     }
 

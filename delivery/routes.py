@@ -13,10 +13,11 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
-from delivery import audit, transports
+from delivery import audit, stored, transports
 from delivery.copies import Copy
 from delivery.models import Route, Transport
 from delivery.policy import routing
+from delivery.policy.first_hop import Ahead
 from delivery.policy.routing import Decision, Level, Question, Table
 from delivery.policy.transport import DIRECT, LOCAL
 from delivery.policy.transport import Transport as Way
@@ -114,9 +115,13 @@ def remove(key: int, *, actor: audit.Actor, now: datetime) -> None:
 
 def table(*, now: datetime) -> Table:
     """Return all routes and transports: two queries."""
+    return _table(Transport.objects.all(), now)
+
+
+def _table(rows: Iterable[Transport], now: datetime) -> Table:
     return Table.of(
         map(value_of, Route.objects.select_related("transport")),
-        (transports.value_of(row, now=now) for row in Transport.objects.all()),
+        (transports.value_of(row, now=now) for row in rows),
     )
 
 
@@ -146,6 +151,31 @@ def ways_for(copies: Iterable[Copy], *, now: datetime) -> dict[int, Way]:
     found = table(now=now)
     ways = ((one.pk, found.decide(question(one), now=now).transport) for one in held)
     return {key: way for key, way in ways if way is not None}
+
+
+def ahead_of(*, owner_id: int, domains: Iterable[str], now: datetime) -> dict[str, Ahead]:
+    """Return what routes lead an account's mail to, for those of `domains` where they do.
+
+    A way that ends at the recipient's own servers is left out: nothing is foreseen otherwise for it.
+    """
+    if not Route.objects.exists():
+        return {}
+    transports_now = list(Transport.objects.all())
+    found = _table(transports_now, now)
+    sender = get_user_model().objects.filter(pk=owner_id).first()
+    last = {row.name: row.last_session for row in transports_now}
+    ways: dict[str, Ahead] = {}
+    for domain in domains:
+        asked = Question(
+            account=owner_id,
+            sender_domain=sender_domain(sender.get_username()) if sender else "",
+            recipient_domain=domain,
+        )
+        way = found.decide(asked, now=now).transport
+        if way is not None and way.stands_alone:
+            seen = last.get(way.name)
+            ways[domain] = Ahead(transport=way, last=stored.session_from(seen) if seen else None)
+    return ways
 
 
 def question(copy: Copy) -> Question:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from delivery.policy.facts import DomainFacts, StsMode, TlsaState
+from delivery.policy.first_hop import Ahead, foresee_by
 from delivery.policy.memory import known
 from delivery.policy.modes import BrokenTls, Mode, Order, PledgeKind, SenderPolicy
 from delivery.policy.mtasts import matches_any
 from delivery.policy.record import DomainRecord, Mechanism, Seen
-from delivery.policy.verdict import Forecast, Way, foresee
+from delivery.policy.verdict import Forecast, Way
 from mailweb.lib.numbers import spelled
 
 MODE_NAMES = {
@@ -38,6 +39,12 @@ class Case:
 
     pledge: PledgeKind | None = None
     is_local: bool = False
+    ahead: Ahead | None = None
+    """What its route leads to, if not to the recipient's own servers."""
+
+    def foresee(self, order: Order, now: datetime) -> Forecast:
+        """Return how the copy would travel under `order`."""
+        return foresee_by(self.ahead, order, self.facts, self.record, now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +119,7 @@ def _for_message(
     if is_list_reply:
         return Mode.DEFAULT, "because a mailing list can't pass REQUIRETLS on."
     for case in remote:
-        obstacle = _obstacle(case, sender, now)
+        obstacle = _detour(case) or _obstacle(case, sender, now)
         if obstacle:
             return Mode.DEFAULT, f"because {obstacle}{_needs(len(remote))}"
     return Mode.REQUIRETLS, f"because {_all_can(remote)}."
@@ -124,11 +131,16 @@ def _needs(recipients: int) -> str:
     return f". REQUIRETLS needs {'both' if recipients == 2 else f'all {spelled(recipients)}'}."
 
 
+def _detour(case: Case) -> str:
+    """What a relay promises is only asked for by hand: what its servers announce says nothing."""
+    return f"mail for {case.domain} does not go straight to its server" if case.ahead else ""
+
+
 def _obstacle(case: Case, sender: SenderPolicy, now: datetime) -> str:
     """Return why REQUIRETLS can't be chosen for this recipient, or an empty string."""
     record = case.record or DomainRecord(domain=case.domain)
     order = Order(mode=Mode.REQUIRETLS, pledge=case.pledge, sender=sender)
-    forecast = foresee(order, case.facts, case.record, now)
+    forecast = case.foresee(order, now)
     starttls, requiretls = known(record.starttls, now), known(record.requiretls, now)
     if starttls.state is Seen.NO and not starttls.hits:
         return f"{case.domain} did not offer TLS in {_of(starttls.sessions)}"
@@ -204,14 +216,14 @@ def _copy(
             forecast=Forecast(way=Way.LOCAL, sentence="Filed here; it does not leave this server."),
         )
     order = Order(mode=case.by_hand or mode, pledge=case.pledge, sender=sender)
-    forecast = foresee(order, case.facts, case.record, now)
+    forecast = case.foresee(order, now)
     chosen = case.by_hand is not None or by_hand is not None
     if not chosen and _is_broken(case, forecast) and _may_relax(case, on_broken_tls):
         relaxed = replace(order, mode=Mode.OPTIONAL)
         return Copy(
             case=case,
             mode=Mode.OPTIONAL,
-            forecast=foresee(relaxed, case.facts, case.record, now),
+            forecast=case.foresee(relaxed, now),
             needs_consent=on_broken_tls is BrokenTls.ASK,
         )
     return Copy(case=case, mode=order.effective_mode, forecast=forecast)

@@ -7,10 +7,12 @@ can't be kept at all and waits, and what was remembered of TLS with the domain d
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from delivery.policy import verdict
 from delivery.policy.facts import (
+    DomainFacts,
     HostFacts,
     Proof,
     SessionEvidence,
@@ -21,10 +23,31 @@ from delivery.policy.memory import FORGOTTEN_AFTER
 from delivery.policy.modes import Mode, Order
 from delivery.policy.outcome import Outcome, Result, Scope
 from delivery.policy.reasons import Reason
-from delivery.policy.record import LastSession, Mechanism
+from delivery.policy.record import DomainRecord, LastSession, Mechanism
 from delivery.policy.requirements import BY_DANE, BY_PKIX, Demand, Refusal, Tls, judge
 from delivery.policy.transport import Kind, TlsRule, Transport
 from delivery.policy.verdict import Forecast, Way
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """What the route of a copy leads to, where that is not its recipient's own server.
+
+    `last` is what the last session with a relay showed.
+    """
+
+    transport: Transport
+    last: LastSession | None = None
+
+    @property
+    def told(self) -> str:
+        """What people are told beside the facts about the recipient's own servers."""
+        if self.transport.barred is not None:
+            return self.transport.barred.public
+        if self.transport.kind is Kind.FAIL:
+            return "An operator lets no mail leave for it."
+        return f"Mail for it goes {through(self.transport)}. {UNKNOWN_AFTER}"
+
 
 _LEVELS = {TlsRule.VERIFIED: Tls.PROVEN, TlsRule.ENCRYPTED: Tls.ENCRYPTED, TlsRule.MAY: Tls.MAY}
 
@@ -62,6 +85,19 @@ def travelled(*, requiretls: bool, version: str) -> Way:
     if requiretls:
         return Way.REQUIRETLS
     return Way.UNKNOWN if version else Way.PLAIN
+
+
+def foresee_by(
+    ahead: Ahead | None,
+    order: Order,
+    facts: DomainFacts | None,
+    record: DomainRecord | None,
+    now: datetime,
+) -> Forecast:
+    """Return how a copy would travel: by what is `ahead`, or else to the recipient's own server."""
+    if ahead is not None:
+        return foresee(order, ahead.transport, ahead.last, now)
+    return verdict.foresee(order, facts, record, now)
 
 
 def foresee(

@@ -75,6 +75,8 @@ class LedgerRow:
 
     is_checking: bool = False
     is_local: bool = False
+    ahead: str = ""
+    """Where its mail goes instead, if not to its own servers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,9 @@ WIRES = {
     Way.NOT_SENT: WireView(kind="cut", words="Not sent"),
     Way.LOCAL: WireView(kind="ver", words="Stays on this server"),
 }
+
+RELAYED = WireView(kind="unk", words="First hop only")
+"""To a relay over TLS: what happens after it is not known here."""
 
 TONES = {
     Way.REQUIRETLS: "yes",

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import QuerySet
 
-from delivery import stored
+from delivery import routes, stored
 from delivery.models import DomainEvidence, DomainLookup
 from delivery.policy import words
 from delivery.policy.bars import Bar, bars_for
 from delivery.policy.facts import DomainFacts
+from delivery.policy.first_hop import Ahead, foresee_by
+from delivery.policy.modes import Order
 from delivery.policy.record import DomainRecord
+from delivery.policy.verdict import Forecast
 from delivery.policy.words import LedgerRow
 from delivery.services import LOOKUP_GIVES_UP_AFTER
 
@@ -26,23 +29,38 @@ class DomainView:
     record: DomainRecord | None
     facts: DomainFacts | None
     bars: tuple[Bar, ...]
+    ahead: Ahead | None = None
+    """What a route leads its mail to, if not to its own servers."""
+
+    def foresee(self, order: Order, now: datetime) -> Forecast:
+        """Return how a copy sent under `order` would travel now."""
+        return foresee_by(self.ahead, order, self.facts, self.record, now)
 
 
 def domain_views(*, owner_id: int, domains: Iterable[str], now: datetime) -> dict[str, DomainView]:
-    """Return what is known of each domain: two queries, however many there are."""
+    """Return what is known of each domain: three queries, however many there are.
+
+    Two more where there are routes.
+    """
     wanted = list(dict.fromkeys(domains))
     records = {
         row.domain: stored.record_from(row)
         for row in DomainEvidence.objects.filter(owner_id=owner_id, domain__in=wanted)
     }
     lookups = {row.domain: row for row in DomainLookup.objects.filter(domain__in=wanted)}
+    ahead = routes.ahead_of(owner_id=owner_id, domains=wanted, now=now)
     return {
-        domain: _view(domain, records.get(domain), lookups.get(domain), now) for domain in wanted
+        domain: _view(domain, records.get(domain), lookups.get(domain), ahead.get(domain), now)
+        for domain in wanted
     }
 
 
 def _view(
-    domain: str, record: DomainRecord | None, lookup: DomainLookup | None, now: datetime
+    domain: str,
+    record: DomainRecord | None,
+    lookup: DomainLookup | None,
+    ahead: Ahead | None,
+    now: datetime,
 ) -> DomainView:
     facts = stored.facts_from(lookup.facts) if lookup else None
     running = (
@@ -51,7 +69,7 @@ def _view(
         and now - lookup.started_at < LOOKUP_GIVES_UP_AFTER
     )
     bars = bars_for(record, facts, now, checking=running)
-    return DomainView(domain=domain, record=record, facts=facts, bars=bars)
+    return DomainView(domain=domain, record=record, facts=facts, bars=bars, ahead=ahead)
 
 
 def rows_for(*, owner_id: int, domains: Iterable[str], now: datetime) -> dict[str, LedgerRow]:
@@ -62,7 +80,8 @@ def rows_for(*, owner_id: int, domains: Iterable[str], now: datetime) -> dict[st
 
 def row_of(view: DomainView, now: datetime) -> LedgerRow:
     """Return one domain's row of bars."""
-    return words.ledger_row(view.domain, view.bars, view.record, view.facts, now)
+    row = words.ledger_row(view.domain, view.bars, view.record, view.facts, now)
+    return replace(row, ahead=view.ahead.told) if view.ahead else row
 
 
 def ledger_row(*, owner_id: int, domain: str, now: datetime) -> LedgerRow:

@@ -13,7 +13,6 @@ from delivery.policy import words
 from delivery.policy.choice import MODE_NAMES
 from delivery.policy.modes import Mode
 from delivery.policy.record import Mechanism
-from delivery.policy.verdict import foresee
 from delivery.policy.ways_out import Plight, Trouble, WayOut, ways_out
 from delivery.selectors import outbox_words
 from delivery.selectors.domains import DomainView, domain_views, row_of
@@ -249,7 +248,7 @@ def _choices(
             order=copy.order,
             stopped_by=Mechanism(copy.last_attempt.stopped_by if copy.last_attempt else ""),
             enhanced=copy.enhanced,
-            forecast=foresee(copy.order, view.facts, view.record, now) if is_held else None,
+            forecast=view.foresee(copy.order, now) if is_held else None,
             has_content=message.has_content,  # type: ignore[attr-defined]
             lifetime_days=lifetime_of(copy.order.sender).days,
         )

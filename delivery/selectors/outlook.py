@@ -125,6 +125,7 @@ def _case(copy: CopyRequest, view: DomainView) -> Case:
         by_hand=copy.by_hand,
         pledge=copy.pledge,
         is_local=copy.is_local,
+        ahead=view.ahead,
     )
 
 
@@ -133,7 +134,7 @@ def _copy_view(copy: Copy) -> CopyView:
     return CopyView(
         address=copy.case.address,
         domain=copy.case.domain,
-        wire=words.WIRES[way],
+        wire=words.RELAYED if copy.case.ahead and way is Way.UNKNOWN else words.WIRES[way],
         tone=words.TONES[way],
         sentence=copy.forecast.sentence,
         mode=copy.mode,
@@ -151,6 +152,10 @@ def _alternative(copy: Copy) -> Alternative | None:
         return None
     if copy.case.by_hand is not None:
         return Alternative(mode=Mode.DEFAULT, words="Back to the message’s choice")
+    if copy.case.ahead is not None:
+        can_be_met = way is Way.NOT_SENT and copy.mode in (Mode.REQUIRETLS, Mode.VERIFIED)
+        words_of = Alternative(mode=Mode.DEFAULT, words="Use Default for this copy")
+        return words_of if can_be_met else None
     if way is Way.PLAIN:
         return Alternative(mode=Mode.VERIFIED, words="Do not send this copy in the clear")
     if way is Way.NOT_SENT and not copy.forecast.is_final and copy.mode is not Mode.OPTIONAL:
@@ -209,15 +214,22 @@ _WEAKEST = (
 def weakest_sentence(copies: Sequence[Copy]) -> str:
     """Return the sentence about the weakest outcome, to stand near Send."""
     ways = [copy.forecast.way for copy in copies]
-    for way, sentence in _WEAKEST:
+    for way, told in _WEAKEST:
         number = ways.count(way)
-        if number:
-            goes = way in (Way.PLAIN, Way.TLS)
-            told = sentence.format(n=_copies(number, len(ways), goes=goes))
-            return told[:1].upper() + told[1:]
+        if not number:
+            continue
+        relayed = way is Way.UNKNOWN and all(
+            copy.case.ahead for copy in copies if copy.forecast.way is way
+        )
+        goes = relayed or way in (Way.PLAIN, Way.TLS)
+        sentence = (_RELAYED if relayed else told).format(n=_copies(number, len(ways), goes=goes))
+        return sentence[:1].upper() + sentence[1:]
     if not ways or set(ways) == {Way.LOCAL}:
         return "Nothing leaves this server." if ways else ""
     return "It goes over verified TLS." if len(ways) == 1 else "Every copy goes over verified TLS."
+
+
+_RELAYED = "{n} to a relay first; what happens after it is not known here."
 
 
 def _copies(number: int, total: int, *, goes: bool) -> str:

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from delivery.models import SETTLED_STATES, Attempt, OutboundMessage, Recipient, State
-from delivery.policy import words
+from delivery.policy import first_hop, words
 from delivery.policy.facts import Dnssec, Proof, Starttls
 from delivery.policy.modes import Mode
 from delivery.policy.reasons import Reason
+from delivery.policy.transport import LOCAL
 from delivery.policy.verdict import Way, travelled
 from delivery.policy.words import WireView
 
@@ -47,11 +48,13 @@ def receipt(message: OutboundMessage) -> Receipt:
     copies = _copies(message)
     states = [State(copy.state) for copy in copies]
     done = states.count(State.DELIVERED)
-    ways = [_way(copy) for copy in copies if copy.state == State.DELIVERED]
+    delivered = [copy for copy in copies if copy.state == State.DELIVERED]
+    ways = [_way(copy) for copy in delivered if copy.last_attempt or copy.transport == LOCAL]
+    relayed = _AFTER_RELAY if any(map(_is_relayed, delivered)) else ""
     return Receipt(
         title=_title(states, done),
         tone=_tone(states),
-        summary=_summary(ways, states),
+        summary=_summary(ways, states) + relayed,
         parts=tuple(_part(copy, index == 0) for index, copy in enumerate(copies)),
     )
 
@@ -84,13 +87,24 @@ def _tone(states: Iterable[State]) -> str:
 
 def _way(copy: Recipient) -> Way:
     """Return how a delivered copy travelled."""
-    if copy.transport == "local":
+    if copy.transport == LOCAL:
         return Way.LOCAL
     return way_of(copy.last_attempt) if copy.last_attempt else Way.UNKNOWN
 
 
+_AFTER_RELAY = " What happened after the relay is not known here."
+
+
+def _is_relayed(copy: Recipient) -> bool:
+    """Whether what is known of a copy ends at the first hop."""
+    attempt = copy.last_attempt
+    return attempt is not None and attempt.is_first_hop and not attempt.requiretls_used
+
+
 def way_of(attempt: Attempt) -> Way:
-    """Return how a message handed over in this attempt travelled."""
+    """Return how a message handed over in this attempt travelled, as far as that is known."""
+    if attempt.is_first_hop:
+        return first_hop.travelled(requiretls=attempt.requiretls_used, version=attempt.tls_version)
     return travelled(
         mode=Mode(attempt.mode),
         requiretls=attempt.requiretls_used,
@@ -106,6 +120,7 @@ _TRAVELLED = {
     Way.VERIFIED: "over verified TLS",
     Way.TLS: "over TLS that was not verified",
     Way.PLAIN: "in plain text",
+    Way.UNKNOWN: "to a relay",
     Way.LOCAL: "to a mailbox on this server",
 }
 
@@ -153,10 +168,12 @@ def _part(copy: Recipient, is_first: bool) -> ReceiptPart:
     if state in (State.FAILED, State.CANCELLED):
         way = Way.NOT_SENT
     delivered = state is State.DELIVERED
-    outcome = words.WIRES[way].words if delivered else _WAITING_WORDS[state]
+    is_open_ended = delivered and way is Way.UNKNOWN and _is_relayed(copy)
+    wire = words.RELAYED if is_open_ended else words.WIRES[way]
+    outcome = wire.words if delivered else _WAITING_WORDS[state]
     return ReceiptPart(
         address=copy.address,
-        wire=words.WIRES[way],
+        wire=wire,
         outcome=f"{outcome}, accepted" if way is Way.REQUIRETLS else outcome,
         state=state,
         tone=words.TONES[way] if delivered else _tone([state]),
@@ -185,6 +202,11 @@ def _facts(copy: Recipient, state: State) -> tuple[Fact, ...]:
 
 def _session_facts(attempt: Attempt) -> list[Fact]:
     facts: list[Fact] = []
+    if attempt.is_first_hop:
+        told = "These facts are about it alone; what happens after it is not known here."
+        facts.append(("Relay", told, False))
+    elif attempt.transport:
+        facts.append(("Transport", attempt.transport, False))
     if attempt.mx:
         facts.append(("Server", f"{attempt.mx}\n{attempt.address or ''}".strip(), True))
     facts.append(("TLS", _tls(attempt), bool(attempt.tls_version)))
@@ -285,4 +307,7 @@ def attempt_document(attempt: Attempt) -> dict[str, Any]:
         "enhanced": attempt.enhanced or None,
         "reply": attempt.reply,
         "outcome": attempt.outcome,
+        "transport": attempt.transport or "direct",
+        "is_first_hop": attempt.is_first_hop,
+        "mechanism": attempt.mechanism or None,
     }
