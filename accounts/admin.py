@@ -17,7 +17,7 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 from django.utils.html import format_html_join
 
-from accounts import dkim, sending_rules, services
+from accounts import dkim, outgoing, sending_rules, services
 from accounts.admin_audit import AuditEntryAdmin
 from accounts.admin_dkim import DkimKeyAdmin
 from accounts.admin_forms import (
@@ -259,7 +259,12 @@ class DomainAdmin(KeptAdmin):
     def to_publish(self, domain: Domain) -> SafeString:
         """Lines for a zone file."""
         keys = dkim.records_of(domain)
-        records = records_for(domain.name, hostname=settings.MAIL_HOSTNAME, keys=keys)
+        records = records_for(
+            domain.name,
+            hostname=settings.MAIL_HOSTNAME,
+            keys=keys,
+            addresses=outgoing.extra_addresses(),
+        )
         return format_html_join("", "<p>{}<br>{}</p>", ((r.why, to_copy(str(r))) for r in records))
 
 

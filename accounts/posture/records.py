@@ -54,11 +54,15 @@ Lookup = Callable[[str, str], Sequence[str]]
 """Name and type in, values out; nothing found is an empty answer."""
 
 
-def records_for(domain: str, *, hostname: str, keys: Sequence[Record] = ()) -> tuple[Record, ...]:
+def records_for(
+    domain: str, *, hostname: str, keys: Sequence[Record] = (), addresses: Sequence[str] = ()
+) -> tuple[Record, ...]:
     """Return what `domain` should publish so that `hostname` handles its mail.
 
-    `keys` are the records of the keys that sign it, as `posture.dkim.record_for` makes them.
+    `keys` are the records of the keys that sign it, as `posture.dkim.record_for` makes them;
+    `addresses` those that mail leaves from beside the host's own.
     """
+    others = "".join(f" ip{6 if ':' in one else 4}:{one}" for one in addresses)
     mx = f"10 {hostname}."
     return (
         Record(
@@ -71,7 +75,7 @@ def records_for(domain: str, *, hostname: str, keys: Sequence[Record] = ()) -> t
         Record(
             name=domain,
             kind="TXT",
-            value=f"v=spf1 a:{hostname} -all",
+            value=f"v=spf1 a:{hostname}{others} -all",
             mark="v=spf1",
             why="Only this server sends for the domain (SPF, RFC 7208).",
         ),

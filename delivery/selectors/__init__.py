@@ -60,6 +60,7 @@ from delivery.selectors.waiting import (
     waiting_copies,
     webhook_calls_waiting,
 )
+from delivery.selectors.ways import Exits, exits
 
 __all__ = [
     "Alternative",
@@ -68,6 +69,7 @@ __all__ = [
     "CopyRequest",
     "CopyView",
     "DomainView",
+    "Exits",
     "Outbox",
     "OutboxCopy",
     "OutboxItem",
@@ -84,6 +86,7 @@ __all__ = [
     "domain_attempts",
     "domain_views",
     "domains_of",
+    "exits",
     "hold_rules",
     "ledger_row",
     "looked_up_since",

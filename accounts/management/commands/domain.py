@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts import sending_rules, services
+from accounts import outgoing, sending_rules, services
 from accounts.dkim import records_of
 from accounts.lookup import operator_lookup
 from accounts.management import dkim_verbs
@@ -113,7 +113,9 @@ class Command(BaseCommand):
         return document, [f"; {each.why}\n{each}" for each in records], True
 
     def _check(self, name: str) -> tuple[object, list[str], bool]:
-        verdicts = check(_records_for(name), operator_lookup())
+        look_up = operator_lookup()
+        verdicts = check(_records_for(name), look_up)
+        verdicts += outgoing.verdicts(parse_domain(name), look_up)
         document = [
             {
                 "name": each.record.name,
@@ -152,4 +154,6 @@ def _add_key_options(parser: ArgumentParser, verb: str) -> None:
 def _records_for(name: str) -> tuple[Record, ...]:
     domain = parse_domain(name)
     keys = records_of(Domain.objects.filter(name=domain).first())
-    return records_for(domain, hostname=settings.MAIL_HOSTNAME, keys=keys)
+    return records_for(
+        domain, hostname=settings.MAIL_HOSTNAME, keys=keys, addresses=outgoing.extra_addresses()
+    )
