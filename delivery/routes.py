@@ -5,13 +5,14 @@ The table is read once for all copies of a claim, and not at all where there are
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.db.models import Exists
 
 from delivery import audit, stored, transports
 from delivery.copies import Copy
@@ -25,6 +26,8 @@ from mailweb.lib.addresses import InvalidAddressError, domain_to_ascii
 from mailweb.lib.errors import UserError
 
 MOST_DOMAINS = 200
+ANY = Exists(Route.objects.order_by())
+"""Whether there are routes at all, to be asked beside something else."""
 
 
 class BadRouteError(UserError):
@@ -153,12 +156,15 @@ def ways_for(copies: Iterable[Copy], *, now: datetime) -> dict[int, Way]:
     return {key: way for key, way in ways if way is not None}
 
 
-def ahead_of(*, owner_id: int, domains: Iterable[str], now: datetime) -> dict[str, Ahead]:
+def ahead_of(
+    *, owner_id: int, domains: Sequence[str], has_any: bool | None = None, now: datetime
+) -> dict[str, Ahead]:
     """Return what routes lead an account's mail to, for those of `domains` where they do.
 
-    A way that ends at the recipient's own servers is left out: nothing is foreseen otherwise for it.
+    A way that ends at the recipient's own servers is left out: nothing is foreseen otherwise for
+    it. `has_any` says whether there are routes, if the caller knows (`ANY`).
     """
-    if not Route.objects.exists():
+    if not domains or not (Route.objects.exists() if has_any is None else has_any):
         return {}
     transports_now = list(Transport.objects.all())
     found = _table(transports_now, now)

@@ -94,7 +94,7 @@ def test_a_part_costs_only_its_own_queries(as_alice, seen, django_assert_num_que
     with django_assert_num_queries(5):  # who asks (2), the copies, the counts, the alerts
         overview = part(as_alice, "/security/", "overview")
     assert overview.startswith('<div class="stack" id="overview"')
-    with django_assert_num_queries(8):  # who asks (2), the page (2), bars (2), copies, filters
+    with django_assert_num_queries(9):  # who asks (2), the page (2), bars (3), copies, filters
         domains = part(as_alice, "/security/?q=dane", "domains")
     assert domains.startswith('<div class="section section--tight" id="domains"')
     assert "dane.test" in domains
@@ -202,12 +202,12 @@ def test_the_table_comes_as_json(as_alice, seen):
     assert document["domains"][2]["verified"] == 1
 
 
-def test_exports_take_two_queries_for_hundreds_of_domains(
+def test_exports_take_three_queries_for_hundreds_of_domains(
     as_alice, alice, django_assert_num_queries
 ):
     for number in range(30):
         make_session(alice, f"d{number}.test", timezone.now())
-    with django_assert_num_queries(5):  # who asks (2), the rows, their records and look-ups
+    with django_assert_num_queries(6):  # who asks (2), the rows, their records, look-ups and routes
         as_alice.get("/security/export.csv")
 
 

@@ -660,5 +660,5 @@ def test_a_page_costs_the_same_for_one_recipient_and_for_many(
 
 def test_saving_while_typing_is_cheap(as_alice, alice, now, django_assert_max_num_queries):
     draft = a_draft(alice, now)
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(17):
         as_alice.post(url("draft", draft), typed(draft), headers=SCRIPT)

@@ -298,5 +298,5 @@ def test_the_outbox_costs_the_same_however_much_is_in_it(
 ):
     for number in range(12):
         sent(alice, now, to=(f"bob@x{number}.test",))
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         as_alice.get(OUTBOX)
