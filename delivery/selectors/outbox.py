@@ -267,7 +267,7 @@ def _seconds_to_undo(
     message: OutboundMessage, states: Iterable[State], now: datetime
 ) -> int | None:
     """Return how long Undo is still offered; the server holds the message a little longer."""
-    if message.undo_until is None or set(states) != {State.SCHEDULED}:
+    if message.undo_until is None or not set(states) <= {State.SCHEDULED, State.HELD}:
         return None
     left = int((message.undo_until - now).total_seconds())
     return left if left > 0 else None

@@ -105,6 +105,7 @@ def test_a_held_message_can_be_undone_in_its_window_and_not_let_go(as_alice, ali
     assert message.recipients.get().state == State.HELD
     page = as_alice.get("/mail/outbox/").content.decode()
     assert REASON in page
+    assert "seconds to undo" in page
     as_alice.post(f"/mail/outbox/{message.uuid}/send-now/")
     assert message.recipients.get().state == State.HELD
 

@@ -61,7 +61,7 @@ class Command(BaseCommand):
                 one["address"],
                 one["times"],
                 one["since"],
-                one["until"] or "lifted by hand",
+                one["until"] or "it is lifted",
                 str(one["reply"] or one["note"]).partition("\n")[0],
             )
             for one in documents
