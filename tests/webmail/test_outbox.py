@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -33,7 +34,8 @@ def sent(user, now, **changes) -> OutboundMessage:
 def failed(user, now, **changes) -> OutboundMessage:
     message = sent(user, now, **changes)
     delivery.send_now(message=message, now=now)
-    settled(claimed(now), REFUSED, now)
+    # Not about the address: that would be remembered, and the next message to it refused.
+    settled(claimed(now), replace(REFUSED, enhanced="5.7.1"), now)
     return message
 
 
