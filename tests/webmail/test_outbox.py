@@ -54,6 +54,8 @@ def held(user, now) -> OutboundMessage:
         asks_sender=True,
         explanation="x.test offers no TLS any more.",
     )
+    # Only what was scheduled is held like that, and has no undo window.
+    OutboundMessage.objects.filter(pk=message.pk).update(undo_until=None)
     return message
 
 
