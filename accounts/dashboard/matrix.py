@@ -49,11 +49,11 @@ def matrix(
 ) -> tuple[ServerRow, ...]:
     """Return a row for each server DNS names now, then for those that only attempts know.
 
-    `attempts` are newest first; the first one of each host counts.
+    `attempts` are newest first; the first one of each host counts. A relay is none of its servers.
     """
     latest: dict[str, Attempt] = {}
     for attempt in attempts:
-        if attempt.mx:
+        if attempt.mx and not attempt.is_first_hop:
             latest.setdefault(attempt.mx, attempt)
     known = {host.name: host for host in facts.hosts} if facts else {}
     names = [*known, *(name for name in latest if name not in known)]

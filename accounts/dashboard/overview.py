@@ -18,6 +18,7 @@ from delivery.policy.facts import Dnssec, Proof
 from delivery.policy.modes import Mode
 from delivery.policy.reasons import Reason
 from delivery.policy.record import Seen
+from delivery.policy.transport import RELAYING
 from delivery.selectors import lost_policies, weakened_domains
 
 WEEKS_DRAWN = 20
@@ -53,6 +54,8 @@ _STS_AGAINST_DANE = Q(attempt__verified_by=[Proof.STS_PKIX.value]) & ~Q(
 LEVEL = Case(
     When(attempt__requiretls_used=True, then=Value(Level.REQUIRETLS.value)),
     When(attempt__tls_version="", then=Value(Level.PLAIN.value)),
+    # Through a relay, nobody knows what happened after the first hop.
+    When(attempt__transport_kind__in=sorted(RELAYING), then=Value(Level.TLS.value)),
     When(attempt__mode=Mode.VERIFIED, then=Value(Level.VERIFIED.value)),
     When(Q(attempt__verified_by=[]) | _PKIX_ALONE | _STS_AGAINST_DANE, then=Value(Level.TLS.value)),
     default=Value(Level.VERIFIED.value),

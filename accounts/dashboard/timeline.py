@@ -98,6 +98,7 @@ _WAYS = {
     Way.VERIFIED: "over verified TLS",
     Way.TLS: "over TLS, not verified",
     Way.PLAIN: "in plain text",
+    Way.UNKNOWN: "to a relay; what happened after it is not known here",
 }
 
 

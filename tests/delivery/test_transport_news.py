@@ -8,6 +8,7 @@ import pytest
 
 from delivery import claims, ledger, transports
 from delivery.models import DomainEvidence, Recipient, State, Transport
+from delivery.policy.facts import Proof
 from delivery.policy.outcome import Outcome, Result, Scope
 from tests.delivery.factories import ACCEPTED, claimed, held, queued, report
 from tests.delivery.routing import OPERATOR, new_transport, route_to
@@ -83,3 +84,18 @@ def test_the_last_session_is_kept_with_the_relay_and_not_with_the_domain(alice, 
     kept = Transport.objects.get().last_session
     assert (kept["host"], kept["starttls"]) == ("smtp.example.org", "offered")
     assert not DomainEvidence.objects.exists()
+
+
+def test_the_page_of_a_domain_keeps_relays_apart(as_alice, alice, now):
+    new_transport(name="smarthost", kind="relay", tls="may", hosts=["smtp.example.org"])
+    route_to("smarthost")
+    queued("friend@x.test", owner=alice, now=now)
+    claim = claimed(now)
+    (job,) = claims.jobs_from(claim, claim.copies)
+    told = report(job, now, host="smtp.example.org", proofs=frozenset({Proof.DANE_EE}))
+    ledger.record(copies=held(claim), reports=[told], now=now, jitter=0.0)
+    page = as_alice.get("/security/x.test/").text
+    assert "to a relay; what happened after it is not known here" in page
+    assert "not named by DNS now" not in page
+    overview = as_alice.get("/security/").text
+    assert "smtp.example.org" not in overview
