@@ -144,11 +144,11 @@ def _contents(copies: Iterable[Copy]) -> dict[int, bytes]:
     return {pk: bytes(data) for pk, data in rows.values_list("message_id", "data")}
 
 
-def renew(*, leases: Iterable[UUID], lease_until: datetime) -> None:
-    """Hold on to what is still being sent."""
-    Recipient.objects.filter(lease__in=list(leases), state=State.SENDING).update(
-        lease_until=lease_until
-    )
+def renew(*, leases: Iterable[UUID], lease_until: datetime) -> set[UUID]:
+    """Hold on to what is still being sent; return the leases under which anything still is."""
+    held = Recipient.objects.filter(lease__in=list(leases), state=State.SENDING)
+    held.update(lease_until=lease_until)
+    return set(held.order_by().values_list("lease", flat=True).distinct())
 
 
 def give_back(*, leases: Iterable[UUID], now: datetime) -> int:

@@ -104,7 +104,7 @@ class Drain:
     """Copies that something here failed to deliver."""
 
     _meter: Meter = field(default_factory=Meter)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _tasks: dict[asyncio.Task[None], tuple[Job, list[Copy]]] = field(default_factory=dict)
     _news: asyncio.Event = field(init=False)
     _loop: asyncio.AbstractEventLoop | None = None
     _ends_at: float | None = None
@@ -207,8 +207,8 @@ class Drain:
             self._shares.begin(job, self._loop_time())
             held = [copies[one.key] for one in job.recipients]
             task = asyncio.create_task(self._deliver(agent, job, held))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks[task] = job, held
+            task.add_done_callback(lambda done: self._tasks.pop(done, None))
         return len(taken.copies)
 
     async def _remote_jobs(self, taken: claims.Claim) -> list[Job]:
@@ -312,10 +312,19 @@ class Drain:
         """Renew in time, so that only a dead worker's leases run out."""
         while True:
             await asyncio.sleep(self.config.lease_for.total_seconds() / 3)
-            leases = list(self._leases)
+            leases, until = set(self._leases), self.clock.now() + self.config.lease_for
             if leases:
-                until = self.clock.now() + self.config.lease_for
-                await _in_database(partial(claims.renew, leases=leases, lease_until=until))
+                kept = await _in_database(partial(claims.renew, leases=leases, lease_until=until))
+                self._give_up(leases - kept if kept is not None else set())
+
+    def _give_up(self, lost: set[uuid.UUID]) -> None:
+        """End jobs whose copies others have taken over while this process could not renew."""
+        for task, (job, held) in list(self._tasks.items()):
+            if held[0].lease in lost and not task.done():
+                del self._tasks[task]
+                task.cancel()
+                self._shares.end(job, has_answered=False)
+                self._let_go(held)
 
     async def _keep_company(self, agent: Agent) -> None:
         """Tell the other workers that this one lives, and hear from them."""

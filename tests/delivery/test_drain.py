@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.db import OperationalError
@@ -12,6 +14,7 @@ from django.utils import timezone
 from delivery import claims, ledger, local
 from delivery import drain as drains
 from delivery.agent.agent import Agent
+from delivery.config import DeliveryConfig
 from delivery.models import Attempt, Recipient, State
 from tests.delivery.factories import queued
 
@@ -86,3 +89,35 @@ def test_a_claim_whose_local_part_could_not_be_filed_is_not_held_on_to(
     assert claims.reclaim_abandoned(now=timezone.now()) == 1
     assert drain().delivered == 1
     assert bob.messages.count() == 1
+
+
+def test_copies_that_another_worker_has_taken_over_are_not_sent_twice(
+    alice, drain, lab, monkeypatch
+):
+    """As when this process stood still for longer than its lease, and then goes on."""
+    seen = []
+
+    async def takes_long(self, job):
+        seen.append(job.domain)
+        await asyncio.sleep(30)
+        raise AssertionError("it went on though nothing was its own any more")
+
+    monkeypatch.setattr(Agent, "deliver", takes_long)
+    monkeypatch.setattr(claims, "renew", lambda **_: taken_over())
+    from_config = DeliveryConfig.from_settings
+
+    def taken_over():
+        changes = {"lease": uuid4(), "lease_until": timezone.now() + timedelta(hours=1)}
+        Recipient.objects.update(**changes)
+        return set()
+
+    monkeypatch.setattr(
+        DeliveryConfig,
+        "from_settings",
+        lambda: replace(from_config(), lease_for=timedelta(seconds=0.6)),
+    )
+    queued("one@pkix.test", owner=alice, now=timezone.now())
+    report = drain()
+    assert seen == ["pkix.test"]
+    assert (report.claimed, report.delivered, report.deferred) == (1, 0, 0)
+    assert Recipient.objects.get().state == State.SENDING, "it is the other worker's now"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -76,7 +77,9 @@ def test_an_abandoned_copy_goes_back_to_the_queue_and_a_held_lease_does_not(alic
 def test_a_renewed_lease_is_not_abandoned(alice, now):
     queued(owner=alice, now=now)
     claim = claimed(now)
-    claims.renew(leases=[claim.lease], lease_until=now + timedelta(seconds=300))
+    other = uuid.uuid4()
+    until = now + timedelta(seconds=300)
+    assert claims.renew(leases=[claim.lease, other], lease_until=until) == {claim.lease}
     assert claims.reclaim_abandoned(now=now + timedelta(seconds=200)) == 0
 
 
