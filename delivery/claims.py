@@ -148,7 +148,8 @@ def renew(*, leases: Iterable[UUID], lease_until: datetime) -> set[UUID]:
     """Hold on to what is still being sent; return the leases under which anything still is."""
     held = Recipient.objects.filter(lease__in=list(leases), state=State.SENDING)
     held.update(lease_until=lease_until)
-    return set(held.order_by().values_list("lease", flat=True).distinct())
+    still = held.order_by().values_list("lease", flat=True).distinct()
+    return {lease for lease in still if lease is not None}
 
 
 def give_back(*, leases: Iterable[UUID], now: datetime) -> int:
