@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 class DomainKeys:
     """The active keys of this installation's domains."""
 
+    def has_any(self) -> bool:
+        """Return whether any domain has a key to sign with."""
+        return DkimKey.objects.filter(domain__is_active=True, state=KeyState.ACTIVE).exists()
+
     def signers_for(self, domains: set[str]) -> Mapping[str, Signer]:
         """Return who signs for each of `domains`, with every active key that can be opened."""
         rows = DkimKey.objects.filter(

@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 class Keyring(Protocol):
     """What the named class offers."""
 
+    def has_any(self) -> bool:
+        """Return whether any domain has a key to sign with."""
+
     def signers_for(self, domains: set[str]) -> Mapping[str, Signer]:
         """Return who signs for each of `domains` (A-labels); those without a key are left out."""
 
@@ -69,7 +72,13 @@ class MessageSigner:
 
 
 def signers_of(contents: Mapping[int, bytes], *, at: datetime) -> dict[int, MessageSigner]:
-    """Return who signs each message, by its key; those that go unsigned are left out."""
+    """Return who signs each message, by its key; those that go unsigned are left out.
+
+    Where nobody signs, not even their From is read.
+    """
+    if not keyring().has_any():
+        logger.info("mail goes unsigned: no key", extra={"messages": len(contents)})
+        return {}
     domains = {pk: _domain_of(content) for pk, content in contents.items()}
     wanted = set(domains.values()) - {""}
     signers = keyring().signers_for(wanted) if wanted else {}
