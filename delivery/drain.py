@@ -19,7 +19,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -27,7 +27,7 @@ from asgiref.sync import sync_to_async
 from django.db import InterfaceError, OperationalError, close_old_connections
 from structlog.contextvars import bind_contextvars
 
-from delivery import claims, journal, ledger, local, metrics, suppressions
+from delivery import claims, journal, ledger, metrics, without_session
 from delivery.agent.agent import Agent
 from delivery.agent.cache import AnswerCache
 from delivery.agent.clock import Clock
@@ -213,7 +213,7 @@ class Drain:
 
     async def _remote_jobs(self, taken: claims.Claim) -> list[Job]:
         """Settle what needs no network, and return jobs for the rest."""
-        settled = await _in_database(lambda: _settle_here(taken, self.clock.now()))
+        settled = await _in_database(lambda: without_session.settle(taken, now=self.clock.now()))
         if settled is None:
             # The lease is not renewed: it runs out, and the copies are claimed again.
             self._let_go(taken.copies)
@@ -366,26 +366,6 @@ _BROKEN = Outcome(
     enhanced="4.3.0",
     public="Something went wrong on this server. The copy is tried again.",
 )
-
-
-def _settle_here(taken: claims.Claim, now: datetime) -> tuple[list[Copy], int]:
-    """Settle what needs no session; return what must leave, and how many copies failed.
-
-    Copies without content and those for suppressed addresses fail, local ones are filed.
-    """
-    missing = [one for one in taken.copies if one.message_id not in taken.contents]
-    present = [one for one in taken.copies if one.message_id in taken.contents]
-    results = ledger.lost_content(missing) + suppressions.refused(present, now=now)
-    if results:
-        copies = {one.pk: one for one in taken.copies}
-        ledger.settle(copies=copies, results=results, now=now, jitter=0.0)
-    failed = {result.key for result in results}
-    rest = [one for one in present if one.pk not in failed]
-    ours = local.local_domains({one.domain for one in rest})
-    here = [one for one in rest if one.domain in ours]
-    local.deliver(claimed=taken, recipients=here, now=now)
-    journal.tell_of_filed(here)
-    return [one for one in rest if one.domain not in ours], len(failed)
 
 
 async def _in_database(step: Callable[[], T]) -> T | None:
