@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 QUEUE_HOLDS_SECONDS = 5.0
 NO_REASON = "none"
+FORWARDED = frozenset({"x-forwarded-for", "x-real-ip", "forwarded", "via"})
+"""What proxies put on a request that is not theirs."""
 
 QUEUE_FAMILIES = {
     "mailweb_queue_copies": ("state", "reason"),
@@ -51,9 +53,20 @@ QUEUE_FAMILIES = {
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """Answer this machine, or whoever has the token."""
-    if not may_ask(request.META.get("REMOTE_ADDR", ""), request.headers.get("Authorization", "")):
+    address = asker(request.META.get("REMOTE_ADDR", ""), request.headers)
+    if not may_ask(address, request.headers.get("Authorization", "")):
         return HttpResponseForbidden("For this machine, or with METRICS_TOKEN.\n")
     return HttpResponse(exposition(), content_type=CONTENT_TYPE)
+
+
+def asker(address: str, headers: Iterable[str]) -> str:
+    """Return who asks; nobody we know if a proxy asks for somebody else.
+
+    What a proxy hands on comes from its own address, which may be this machine's, and its word
+    about the client may be the client's own.
+    """
+    is_handed_on = any(name.lower() in FORWARDED for name in headers)
+    return "" if is_handed_on else address
 
 
 def may_ask(address: str, authorization: str) -> bool:

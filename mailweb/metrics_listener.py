@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
-from mailweb.metrics import CONTENT_TYPE, exposition, may_ask
+from mailweb.metrics import CONTENT_TYPE, asker, exposition, may_ask
 
 TAKES_OVER_AFTER_SECONDS = 5.0
 REQUEST_SECONDS = 10.0
@@ -45,7 +45,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Show the numbers to who may see them."""
         if self.path.partition("?")[0] != "/metrics":
             self._answer(404, b"Only /metrics is here.\n")
-        elif not may_ask(self.client_address[0], self.headers.get("Authorization", "")):
+        elif not may_ask(
+            asker(self.client_address[0], self.headers), self.headers.get("Authorization", "")
+        ):
             self._answer(403, b"For this machine, or with METRICS_TOKEN.\n")
         else:
             try:

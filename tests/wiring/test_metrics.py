@@ -160,6 +160,12 @@ def test_metrics_are_not_for_the_world(client: Client) -> None:
     assert client.get("/metrics", headers={"X-Forwarded-For": "192.0.2.7"}).status_code == 403
 
 
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "Via"])
+def test_what_a_proxy_hands_on_is_never_this_machine(client: Client, name: str) -> None:
+    assert client.get("/metrics").status_code == 200
+    assert client.get("/metrics", headers={name: "127.0.0.1"}).status_code == 403
+
+
 def test_metrics_are_for_whoever_has_the_token(client: Client, settings: Settings) -> None:
     settings.METRICS_TOKEN = "open sesame"
     answers = [

@@ -45,6 +45,12 @@ def test_listener_shows_what_the_page_shows(listener: metrics_listener.Listener)
     assert ask(listener.port, "/admin/")[0] == 404
 
 
+def test_listener_takes_nobody_behind_a_proxy_for_this_machine(
+    listener: metrics_listener.Listener,
+) -> None:
+    assert ask(listener.port, **{"X-Forwarded-For": "127.0.0.1"})[0] == 403
+
+
 def test_listener_asks_others_for_the_token(
     listener: metrics_listener.Listener, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
