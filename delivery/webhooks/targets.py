@@ -16,6 +16,9 @@ from mailweb.lib.errors import UserError
 
 MOST_OCTETS = 500
 _NAT64 = IPv6Network("64:ff9b::/96")
+_UNICAST = IPv6Network("2000::/3")
+"""What is given out for use in public; site-local addresses, say, are not in it."""
+
 _PORTS = {"https": 443, "http": 80}
 
 Network = IPv4Network | IPv6Network
@@ -86,7 +89,13 @@ def may_call(address: str, *, is_tls: bool, networks: Collection[Network]) -> bo
         one.version == network.version and one in network for one in inner for network in networks
     ):
         return True
-    return is_tls and all(one.is_global and not one.is_multicast for one in inner)
+    return is_tls and all(map(_is_public, inner))
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    if isinstance(address, IPv6Address) and address not in _UNICAST and address not in _NAT64:
+        return False
+    return address.is_global and not address.is_multicast
 
 
 def _inside(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:

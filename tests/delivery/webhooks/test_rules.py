@@ -42,6 +42,11 @@ OFFICE = (ip_network("10.1.0.0/16"), ip_network("fd00::/8"))
         "2002:7f00:1::",
         "2002:c0a8:101::1",
         "2001:0:7f00:1::",
+        "fec0::1",
+        "::127.0.0.1",
+        "::ffff:0:127.0.0.1",
+        "64:ff9b:1::a00:1",
+        "4000::1",
     ],
 )
 def test_nothing_inside_is_called(address):
