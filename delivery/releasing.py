@@ -81,9 +81,10 @@ def change_mode(*, message: OutboundMessage, mode: Mode, now: datetime, copies: 
             )
             for address, way in ways.items()
         )
+        # The state is asked again: an operator may have put a waiting copy on hold meanwhile.
         requeued = Recipient.objects.filter(
+            Q(state__in=(State.WAITING, State.FAILED)) | _ASKING,
             pk__in=list(message.recipients.filter(again, copies).values_list("pk", flat=True)),
-            state__in=(State.WAITING, State.HELD, State.FAILED),
         ).update(mode=mode, promised="", if_worse=IfWorse.GO, next_attempt_at=now, **_GOES_NOW)
         if requeued:
             services.start_lifetimes([message.pk], at=now)

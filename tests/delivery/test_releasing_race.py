@@ -82,3 +82,22 @@ def test_a_change_of_mode_never_brings_a_copy_back_that_is_being_sent(alice, now
     )
     assert set(optional_ones) == changed
     assert set(Recipient.objects.values_list("state", flat=True)) == {State.SENDING}
+
+
+def test_a_change_of_mode_never_lifts_a_hold_that_came_in_between(alice, now):
+    message = queued(owner=alice, now=now)
+    message.recipients.update(state=State.WAITING, attempts_made=1)
+    found = []
+
+    def operator_is_faster(execute, sql, params, many, context):
+        if sql.startswith("UPDATE") and found and State.FAILED.value in map(str, params):
+            found.clear()
+            message.recipients.update(state=State.HELD, held_at=now, hold_reason="Audit")
+        elif sql.startswith("SELECT") and "delivery_content" in sql:
+            found.append(sql)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(operator_is_faster):
+        assert releasing.change_mode(message=message, mode=Mode.OPTIONAL, now=now) == 0
+    copy = message.recipients.get()
+    assert (copy.state, copy.hold_reason) == (State.HELD, "Audit")
