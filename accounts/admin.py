@@ -23,6 +23,7 @@ from accounts.admin_dkim import DkimKeyAdmin
 from accounts.admin_forms import (
     AddressForm,
     NewDomainForm,
+    NewPersonForm,
     NewUserForm,
     OperatorPasswordForm,
 )
@@ -110,6 +111,25 @@ class UserAdmin(AuthAdmin, KeptAdmin):
         """Bring the addresses along."""
         return super().get_queryset(request).prefetch_related("addresses__domain")
 
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Who has all rights is changed, password included, only by those who have them, too."""
+        is_above = obj is not None and obj.is_superuser and not actor_of(request).is_superuser
+        return not is_above and super().has_change_permission(request, obj)
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """Operators are made only by those who have all rights."""
+        if obj is None and not actor_of(request).is_superuser:
+            kwargs["form"] = NewPersonForm
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What is not theirs to say is not asked."""
+        if obj is None and not actor_of(request).is_superuser:
+            return ((None, {"fields": ("address", "name", "password1", "password2")}),)
+        return super().get_fieldsets(request, obj)
+
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: A002
         """Let the form know who sets the password; this admin itself serves many at once."""
         asked = copy(self)
@@ -153,20 +173,24 @@ class UserAdmin(AuthAdmin, KeptAdmin):
         formset.new_objects = [row.add(user=form.instance, actor=actor_of(request)) for row in rows]
         formset.changed_objects, formset.deleted_objects = [], []
 
-    @admin.action(description="Disable: log out everywhere, refuse log-in")
+    @admin.action(description="Disable: log out everywhere, refuse log-in", permissions=["change"])
     def disable(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """Disable the chosen accounts, but never one's own."""
-        chosen = users.exclude(pk=actor_of(request).pk)
+        chosen = self._within_reach(request, users).exclude(pk=actor_of(request).pk)
         for user in chosen:
             services.disable_account(user=user, now=timezone.now(), actor=actor_of(request))
         self.message_user(request, f"{len(chosen)} disabled.", messages.SUCCESS)
 
-    @admin.action(description="Enable: allow log-in again")
+    @admin.action(description="Enable: allow log-in again", permissions=["change"])
     def enable(self, request: HttpRequest, users: QuerySet[User]) -> None:
         """Enable the chosen accounts."""
-        for user in users:
+        chosen = self._within_reach(request, users)
+        for user in chosen:
             services.enable_account(user=user, now=timezone.now(), actor=actor_of(request))
-        self.message_user(request, f"{len(users)} enabled.", messages.SUCCESS)
+        self.message_user(request, f"{len(chosen)} enabled.", messages.SUCCESS)
+
+    def _within_reach(self, request: HttpRequest, users: QuerySet[User]) -> QuerySet[User]:
+        return users if actor_of(request).is_superuser else users.filter(is_superuser=False)
 
 
 @admin.register(Domain)
@@ -337,12 +361,22 @@ class BrowserSessionAdmin(ReadOnlyAdmin):
     exclude = ("session_key",)
     actions = ("end",)
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Nobody guesses a key, letter by letter, by filters in the address of the page."""
+        return not lookup.startswith("session_key") and super().lookup_allowed(
+            lookup, value, request
+        )
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        """Ending a session needs the right to delete it."""
+        return request.user.has_perm("accounts.delete_browsersession")
+
     @admin.display(description="Browser")
     def browser(self, session: BrowserSession) -> str:
         """What the browser claims to be."""
         return browser_name(session.user_agent)
 
-    @admin.action(description="Log out there")
+    @admin.action(description="Log out there", permissions=["end"])
     def end(self, request: HttpRequest, sessions: QuerySet[BrowserSession]) -> None:
         """End the chosen sessions."""
         chosen = list(sessions.select_related("user"))

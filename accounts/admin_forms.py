@@ -92,6 +92,12 @@ class NewUserForm(UserModelForm):
         """Nothing: a new account has no relations but those that `make` gives it."""
 
 
+class NewPersonForm(NewUserForm):
+    """The same for whoever may add accounts but no operators."""
+
+    is_operator = None  # type: ignore[assignment]  # so Django drops a field
+
+
 class OperatorPasswordForm(PasswordForm):
     """A password set by an operator ends all sessions of the account."""
 

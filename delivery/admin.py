@@ -86,6 +86,11 @@ class OutboundMessageAdmin(ReadOnlyAdmin):
     exclude = ("subject", "sender_policy")
     inlines = (_CopiesInline,)
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """A filter in the address of the page must not find out what the page does not show."""
+        is_hidden = lookup.startswith(("subject", "sender_policy"))
+        return not is_hidden and super().lookup_allowed(lookup, value, request)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """What nobody looks at here stays where it is."""
         return super().get_queryset(request).defer("subject", "sender_policy")
