@@ -73,10 +73,11 @@ class CallQuerySet(models.QuerySet["WebhookCall"]):
     """Named filters of the calls."""
 
     def due(self, now: datetime) -> CallQuerySet:
-        """Calls that may be made now, the oldest first."""
+        """Calls that may be made now, the oldest first; none for accounts that are disabled."""
         resting = Q(webhook__resting_until__gt=now)
         return (
             self.filter(state=CallState.PENDING, next_try_at__lte=now, webhook__is_active=True)
+            .filter(webhook__owner__is_active=True)
             .exclude(resting)
             .order_by("next_try_at", "id")
         )

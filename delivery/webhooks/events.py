@@ -54,7 +54,7 @@ def note(
 def _hooks_of(owners: Collection[int | None]) -> dict[int, list[Webhook]]:
     found: dict[int, list[Webhook]] = defaultdict(list)
     known = {owner for owner in owners if owner is not None}
-    for hook in Webhook.objects.filter(owner__in=known, is_active=True):
+    for hook in Webhook.objects.filter(owner__in=known, owner__is_active=True, is_active=True):
         found[hook.owner_id].append(hook)
     return found
 

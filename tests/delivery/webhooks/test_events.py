@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 from django.core.management import call_command
 
+from accounts.services import disable_account, enable_account
 from delivery import claims, ledger, services
-from delivery.models import Recipient, WebhookCall
+from delivery.models import Recipient, State, WebhookCall
 from delivery.policy.facts import Proof
 from delivery.webhook_models import Event
 from delivery.webhooks import events
@@ -178,3 +179,15 @@ def test_a_hold_rule_is_told(alice, hook, now):
     (document,) = told(hook)
     assert document["event"] == "held"
     assert "moving" in document["answer"]["explanation"]
+
+
+def test_a_disabled_account_has_nobody_told(hook, alice, now):
+    webhooks.send_test(webhook=hook, now=now)
+    disable_account(user=alice, now=now)
+    copies = queued(owner=alice, now=now).recipients
+    copies.update(state=State.FAILED, settled_at=now, next_attempt_at=None)
+    events.note(list(copies.values_list("pk", flat=True)), now=now)
+    assert [one["event"] for one in told(hook)] == ["test"]
+    assert not WebhookCall.objects.due(now).exists()
+    enable_account(user=alice, now=now)
+    assert WebhookCall.objects.due(now).count() == 1
