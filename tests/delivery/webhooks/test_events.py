@@ -191,3 +191,9 @@ def test_a_disabled_account_has_nobody_told(hook, alice, now):
     assert not WebhookCall.objects.due(now).exists()
     enable_account(user=alice, now=now)
     assert WebhookCall.objects.due(now).count() == 1
+
+
+def test_a_button_pressed_without_end_keeps_few_calls(hook, now):
+    for _ in range(webhooks.MOST_TESTS + 3):
+        webhooks.send_test(webhook=hook, now=now)
+    assert hook.calls.count() == webhooks.MOST_TESTS
