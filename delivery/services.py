@@ -249,6 +249,7 @@ def undo(*, message: OutboundMessage, now: datetime) -> bool:
             transaction.set_rollback(True)
             return False
         Content.objects.filter(message=message).delete()
+        _note_cancelled(message, now)
         _changed(message)
     return True
 
@@ -265,13 +266,15 @@ def cancel_copies(*, message: OutboundMessage, copies: Q, now: datetime) -> int:
             state=State.CANCELLED, settled_at=now, next_attempt_at=None
         )
         if stopped:
-            cancelled = message.recipients.filter(state=State.CANCELLED, settled_at=now)
-            webhook_events.note(
-                list(cancelled.values_list("pk", flat=True)), now=now, owners=[message.owner_id]
-            )
+            _note_cancelled(message, now)
             forget_content([message.pk])
             _changed(message)
     return stopped
+
+
+def _note_cancelled(message: OutboundMessage, now: datetime) -> None:
+    keys = message.recipients.filter(state=State.CANCELLED, settled_at=now).values_list("pk")
+    webhook_events.note([pk for (pk,) in keys], now=now, owners=[message.owner_id])
 
 
 def forget_content(message_ids: Iterable[int]) -> None:
@@ -319,12 +322,12 @@ def keep_trying(*, recipient: Recipient, now: datetime) -> bool:
 
     False if it has not failed, or its bytes are gone.
     """
+    again = {"state": State.QUEUED, "is_dismissed": False, "notice_due": False}
+    one = Q(pk=recipient.pk)
     with transaction.atomic():
-        one = Q(pk=recipient.pk)
         suppressions.lift_failed(message=recipient.message, copies=one, now=now)
-        changed = Recipient.objects.filter(
-            pk=recipient.pk, state=State.FAILED, message__content__isnull=False
-        ).update(state=State.QUEUED, next_attempt_at=now, settled_at=None, notice_due=False)
+        failed = Recipient.objects.filter(one, state=State.FAILED, message__content__isnull=False)
+        changed = failed.update(next_attempt_at=now, settled_at=None, **again)
         if changed:
             start_lifetimes([recipient.message_id], at=now)
             holding.catch(one, now=now)

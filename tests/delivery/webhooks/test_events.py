@@ -93,6 +93,12 @@ def test_what_people_do_is_told_as_well(alice, hook, now):
     assert told(hook)[0]["session"] is None
 
 
+def test_mail_that_is_taken_back_is_told_as_cancelled(alice, hook, now):
+    message = queued("a@x.test", "b@x.test", owner=alice, now=now, undo_until=now)
+    assert services.undo(message=message, now=now)
+    assert [one["event"] for one in told(hook)] == ["cancelled", "cancelled"]
+
+
 def test_overdue_mail_is_told_as_failed(alice, hook, now):
     queued("a@x.test", owner=alice, now=now)
     Recipient.objects.update(next_attempt_at=now)
