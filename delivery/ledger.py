@@ -143,6 +143,8 @@ def _columns(copy: Copy, outcome: Outcome, now: datetime, jitter: float) -> tupl
         )
         state = State.WAITING if next_at else State.FAILED
     expired = state is State.FAILED and outcome.result is Result.DEFERRED
+    if expired:
+        outcome = outcome.given_up()
     return (
         state.value,
         next_at,

@@ -6,14 +6,15 @@ passed over, so a count that was given is exact. Each change is one transaction,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Case, Count, F, Q, Value, When
+from django.db.models import Case, Count, Exists, F, Max, OuterRef, Q, Value, When
 
 from delivery import audit, orders, services, tasks
 from delivery.models import DUE_STATES, Recipient, State
@@ -93,13 +94,24 @@ def carry_out(order: Order, chosen: Chosen, *, by: audit.Actor, now: datetime) -
     return Done(ids=ids, left_alone=left)
 
 
+_HAS_BEGUN = Exists(
+    Recipient.objects.filter(
+        Q(attempts_made__gt=0) | Q(state=State.WAITING), message=OuterRef("message_id")
+    )
+)
+"""Whether any copy of the message was tried, or waits for a way out: its lifetime runs."""
+
+
 def _touchable(order: Order, chosen: Chosen) -> Any:
     return chosen.among(order.verb.states, _condition(order))
 
 
 def _condition(order: Order) -> Q:
-    """A time after a message's last hour would be no time at all: such copies stay as they are."""
-    return Q(message__expires_at__gt=order.at) if order.at is not None else Q()
+    """A time after a message's last hour would be no time at all: such copies stay as they are.
+
+    A message of which no copy was tried has no last hour yet: it is counted from the new time.
+    """
+    return Q(message__expires_at__gt=order.at) | Q(~_HAS_BEGUN) if order.at is not None else Q()
 
 
 def _left_alone(order: Order, chosen: Chosen) -> tuple[str, ...]:
@@ -127,7 +139,9 @@ def _batches(ids: list[int]) -> Iterator[list[int]]:
 def _change(order: Order, ids: list[int], now: datetime) -> None:
     """Change a batch; refresh open pages, start what may leave, have senders told."""
     rows = Recipient.objects.filter(pk__in=ids)
+    beginning = _beginning(order, ids)
     rows.update(**_columns(order, now))
+    _start_lifetimes(beginning)
     messages = set(rows.values_list("message_id", flat=True))
     services.tell_owners(messages)
     if order.verb.name == "release":
@@ -141,6 +155,29 @@ def _change(order: Order, ids: list[int], now: datetime) -> None:
         services.forget_content(messages)
     if order.verb.name in ("hold", "fail", "drop"):
         webhook_events.note(ids, now=now)
+
+
+def _beginning(order: Order, ids: list[int]) -> set[int]:
+    """Return the messages whose first try is moved by `order`, and their lifetimes with it."""
+    if order.verb.name == "schedule":
+        states = [State.SCHEDULED, State.QUEUED]
+    elif order.verb.name == "kick" or order.is_now:
+        states = [State.SCHEDULED]
+    else:
+        return set()
+    rows = Recipient.objects.filter(~_HAS_BEGUN, pk__in=ids, state__in=states)
+    return set(rows.values_list("message_id", flat=True))
+
+
+def _start_lifetimes(messages: Iterable[int]) -> None:
+    """Count lifetimes from when the last of a message's copies leaves."""
+    leaving = Recipient.objects.filter(message__in=messages, state__in=DUE_STATES).order_by()
+    last = leaving.values_list("message_id").annotate(at=Max("next_attempt_at"))
+    by_time: dict[datetime, list[int]] = defaultdict(list)
+    for message, at in last:
+        by_time[at].append(message)
+    for at, keys in by_time.items():
+        services.start_lifetimes(keys, at=at)
 
 
 def _columns(order: Order, now: datetime) -> dict[str, Any]:
@@ -181,6 +218,7 @@ def _held(order: Order, now: datetime) -> dict[str, Any]:
         "state": State.HELD,
         "held_at": now,
         "hold_reason": order.reason or "The operator of this server holds it.",
+        "asks_sender": False,
     }
 
 
@@ -207,6 +245,7 @@ def _failed(order: Order, now: datetime) -> dict[str, Any]:
         "next_attempt_at": None,
         "settled_at": now,
         "hold_reason": "",
+        "asks_sender": False,
         "held_by": None,
         "code": 554,
         "enhanced": "5.7.0",
@@ -222,6 +261,7 @@ def _dropped(_: Order, now: datetime) -> dict[str, Any]:
         "next_attempt_at": None,
         "settled_at": now,
         "hold_reason": "",
+        "asks_sender": False,
         "held_by": None,
     }
 

@@ -27,6 +27,7 @@ _GOES_NOW: dict[str, Any] = {
     "settled_at": None,
     "hold_reason": "",
     "asks_sender": False,
+    "is_dismissed": False,
     "notice_due": False,
 }
 
@@ -120,7 +121,10 @@ def apply_rules(
         if changed:
             OutboundMessage.objects.filter(pk=message.pk).update(sender_policy=policy.as_json())
             waiting = message.recipients.filter(Q(state=State.WAITING) | _ASKING, copies)
+            was_held = waiting.filter(_ASKING).exists()
             if waiting.update(next_attempt_at=now, **_GOES_NOW):
+                if was_held:
+                    services.start_lifetimes([message.pk], at=now)
                 holding.catch(Q(message=message), now=now)
                 enqueue(tasks.drain)
             services.tell_owners([message.pk])

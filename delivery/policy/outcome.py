@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from delivery.policy.reasons import Reason
+
+_WAITS = re.compile(r" The copy waits (?:until|for) [^.]*\.$")
 
 
 class Result(StrEnum):
@@ -77,3 +80,8 @@ class Outcome:
             return self.reply
         codes = " ".join(part for part in (str(self.code or ""), self.enhanced) if part)
         return f"{codes} {self.public}".strip()
+
+    def given_up(self) -> Outcome:
+        """Return the same for a copy whose time is over: what it waited for, it waits for no more."""
+        over = " The copy waited for that as long as mail is kept here."
+        return replace(self, public=_WAITS.sub(over, self.public))

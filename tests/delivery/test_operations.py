@@ -233,6 +233,7 @@ def test_another_time_makes_a_due_copy_wait(alice, now):
 
 def test_a_time_after_the_message_is_given_up_is_no_time(alice, now):
     queued(owner=alice, now=now)
+    settled(claimed(now), LATER, now)
     found = done("schedule", EVERYTHING, now, at=now + timedelta(days=6))
     assert found.ids == []
     assert found.left_alone == ("1 copy is given up before that time",)
