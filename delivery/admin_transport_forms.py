@@ -74,7 +74,13 @@ class TransportForm(TransportModelForm):
         except UserError as refusal:
             field = refusal.field if refusal.field in self.fields else None
             self.add_error(field, refusal.sentence)
+        if tried.has_secret and not self.cleaned_data["secret"] and self._tells_another(tried):
+            self.add_error("secret", transports.TOLD_TO_ANOTHER)
         return self.cleaned_data
+
+    def _tells_another(self, tried: Transport) -> bool:
+        stored = Transport.objects.get(pk=self.instance.pk)
+        return any(getattr(stored, name) != getattr(tried, name) for name in transports.TELLS_TO)
 
 
 class RouteForm(RouteModelForm):

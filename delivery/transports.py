@@ -27,7 +27,7 @@ from delivery.policy.transport import (
     refusing,
     waits_for,
 )
-from delivery.transport_rules import check
+from delivery.transport_rules import BadTransportError, check
 from mailweb.lib.errors import UserError
 from mailweb.lib.queue import enqueue
 from mailweb.lib.sealed import BrokenSealError
@@ -45,6 +45,11 @@ class TransportInUseError(UserError):
 
 LOGS_IN_AT = frozenset({"kind", "hosts", "port", "username"})
 """What says where and as whom; another place has to prove itself anew."""
+
+TELLS_TO = frozenset({"kind", "hosts", "tls"})
+"""What says who learns the secret. Who changes it without knowing the secret could have it told to himself."""
+
+TOLD_TO_ANOTHER = "Enter the password again: with these changes another server would get it."
 
 LOGS_IN_BY = frozenset({"hosts", "port", "username", "mechanisms", "pinned"})
 """What a paused transport is resumed for if it changes; the secret, too."""
@@ -93,7 +98,7 @@ def change(
     A transport that was paused goes on if it may log in now.
 
     Raises:
-        BadTransportError: its settings would not go together.
+        BadTransportError: its settings would not go together, or the secret would go elsewhere.
     """
     before = _shown(row)
     for name, value in changes.items():
@@ -103,6 +108,8 @@ def change(
     check(row)
     after = _shown(row)
     changed = {name for name, value in after.items() if before[name] != value}
+    if secret is None and row.has_secret and changed & TELLS_TO:
+        raise BadTransportError(TOLD_TO_ANOTHER, field="secret")
     may_log_in = row.paused_at is not None and (secret is not None or changed & LOGS_IN_BY)
     row.version += 1
     if changed & LOGS_IN_AT:

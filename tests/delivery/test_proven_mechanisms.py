@@ -89,11 +89,12 @@ def test_each_host_has_its_own(row: Transport):
 )
 def test_another_place_or_name_begins_anew(row: Transport, changes, kept: dict[str, str]):
     row = log_in(row, "SCRAM-SHA-256")
-    transports.change(row, changes, actor=OPERATOR, now=NOW)
+    transports.change(row, changes, secret="hunter2", actor=OPERATOR, now=NOW)
     assert proven(Transport.objects.get(pk=row.pk)) == kept
 
 
 def test_old_news_about_settings_that_have_changed_are_not_kept(row: Transport):
     before = Transport.objects.get(pk=row.pk)
-    transports.change(row, {"hosts": ["new.example.org"]}, actor=OPERATOR, now=NOW)
+    hosts = {"hosts": ["new.example.org"]}
+    transports.change(row, hosts, secret="hunter2", actor=OPERATOR, now=NOW)
     assert proven(log_in(before, "SCRAM-SHA-256")) == {}

@@ -74,6 +74,19 @@ def test_the_secret_lies_sealed_and_is_in_no_log():
     assert AuditEntry.objects.filter(target="smarthost").count() == 2
 
 
+@pytest.mark.parametrize(
+    "changes", [{"hosts": ["mine.example.net"]}, {"kind": "relay"}, {"tls": "may"}], ids=str
+)
+def test_nobody_learns_the_secret_by_leading_the_transport_to_another_server(changes):
+    row = new_transport(name="smarthost", secret="hunter2", **SUBMISSION)
+    with pytest.raises(BadTransportError) as refused:
+        changed(Transport.objects.get(pk=row.pk), **changes)
+    assert refused.value.field in ("secret", "tls")
+    row.refresh_from_db()
+    assert row.hosts == SUBMISSION["hosts"]
+    assert changed(row, secret="mine", hosts=["mine.example.net"]).secret == "mine"
+
+
 def test_a_secret_of_another_secret_key_makes_mail_wait(settings):
     row = new_transport(name="smarthost", secret="hunter2", **SUBMISSION)
     settings.SECRET_KEY = "another key, long enough to be one, for this test alone"
@@ -208,6 +221,8 @@ def test_the_admin_sets_a_transport_up_and_never_shows_its_secret(as_operator):
     assert (row.secret, row.port) == ("hunter2", 2587)
     refused = as_operator.post(url, FORM | {"secret": "", "tls": "encrypted"})
     assert "TLS must be verified" in refused.text
+    elsewhere = as_operator.post(url, FORM | {"secret": "", "hosts": "mine.example.net"})
+    assert "another server would get it" in elsewhere.text
     as_operator.post(url, FORM | {"secret": "", "username": ""})
     row.refresh_from_db()
     assert not row.has_secret
