@@ -90,7 +90,9 @@ def settle(
         states = {change[0] for change in changes}
         has_news = any(change[_NOTICE_DUE] for change in changes)
         owners = {copy.owner_id for copy, _ in known}
-        webhook_events.note([copy.pk for copy, _ in known], now=now, owners=owners)
+        # Who was turned away has not been tried: that is no news.
+        tried = [copy.pk for copy, outcome in known if not outcome.is_turned_away]
+        webhook_events.note(tried, now=now, owners=owners)
         _after_settling({copy.message_id for copy, _ in known}, states, has_news=has_news)
     return len(changes)
 
@@ -217,6 +219,8 @@ def expire(*, now: datetime) -> int:
         if failed:
             enqueue(tasks.notify)
             webhook_events.note(overdue_keys, now=now)
+            ended = Recipient.objects.filter(pk__in=overdue_keys)
+            services.tell_owners(set(ended.values_list("message_id", flat=True)))
     return failed
 
 

@@ -125,6 +125,13 @@ def test_overdue_copies_fail_without_another_try(alice, now):
     assert Recipient.objects.get().enhanced == "5.4.7"
 
 
+def test_open_pages_hear_of_overdue_copies(alice, now, monkeypatch):
+    message, told = queued(owner=alice, now=now), []
+    monkeypatch.setattr(ledger.services, "tell_owners", told.append)
+    ledger.expire(now=now + timedelta(hours=121))
+    assert told == [{message.pk}]
+
+
 def test_each_session_is_kept_with_what_it_showed(alice, now):
     message = queued("a@x.test", "b@x.test", owner=alice, now=now, mode=Mode.REQUIRETLS)
     run(now, requiretls=True, proofs=frozenset({Proof.DANE_EE}))

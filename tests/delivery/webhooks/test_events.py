@@ -10,6 +10,7 @@ from django.core.management import call_command
 
 from accounts.services import disable_account, enable_account
 from delivery import claims, ledger, services
+from delivery.agent import outcomes
 from delivery.models import Recipient, State, WebhookCall
 from delivery.policy.facts import Proof
 from delivery.webhook_models import Event
@@ -53,6 +54,13 @@ def test_each_outcome_is_an_event_with_the_servers_words(alice, hook, now, outco
     assert document["message"]["id"] == str(message.uuid)
     assert document["answer"]["reply"] == (copy.last_reply or None)
     assert "Hello" not in json.dumps(document)
+
+
+def test_a_copy_that_was_turned_away_was_not_tried_and_is_no_event(alice, hook, now):
+    queued("a@x.test", owner=alice, now=now)
+    turned_away = outcomes.turned_away("mx.x.test", "it did not answer", now + timedelta(hours=1))
+    settled(claimed(now), turned_away, now)
+    assert told(hook) == []
 
 
 def test_a_delivery_carries_its_proof(alice, hook, now):
