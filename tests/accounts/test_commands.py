@@ -92,7 +92,7 @@ def test_domains_are_added_and_listed(db):
     assert run("domain", "add", "Bücher.test") == "xn--bcher-kva.test added.\n"
     assert run("domain", "list") == "bücher.test\n"
     assert json.loads(run("domain", "list", "--json")) == [
-        {"name": "xn--bcher-kva.test", "is_active": True}
+        {"name": "xn--bcher-kva.test", "is_active": True, "is_sending": True}
     ]
     with pytest.raises(CommandError, match="already here"):
         run("domain", "add", "bücher.test")

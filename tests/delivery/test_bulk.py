@@ -50,6 +50,9 @@ def row(pk: int) -> dict[str, object]:
         "reply": AWKWARD,
         "outcome": "delivered",
         "transcript": "",
+        "transport": "",
+        "transport_kind": "",
+        "mechanism": "",
     }
 
 

@@ -95,7 +95,7 @@ def test_the_sender_reads_dated_evidence_wherever_the_copy_is_shown(alice, fourt
     evidence = f"used TLS in 3 of 3 sessions, last on {today.day} {today:%B %Y}, and does not now."
     (item,) = selectors.outbox(owner_id=alice.pk, now=today).moving
     assert evidence in item.sentence
-    assert [way.key for way in item.choices] == ["optional"]
+    assert [way.step for way in item.choices] == ["optional"]
     facts = dict(fact[:2] for fact in selectors.receipt(fourth).parts[0].facts)
     assert evidence in facts["Why"]
     assert "TLS optional" in facts["Why"]
