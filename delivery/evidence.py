@@ -139,10 +139,10 @@ def _locked(keys: Collection[tuple[int, str]]) -> dict[tuple[int, str], DomainEv
 
 
 def _found(keys: Collection[tuple[int, str]]) -> dict[tuple[int, str], DomainEvidence]:
-    rows = DomainEvidence.objects.select_for_update().filter(
+    rows = DomainEvidence.objects.select_for_update(of=("self",)).filter(
         owner__in={key[0] for key in keys}, domain__in={key[1] for key in keys}
     )
-    return {(row.owner_id, row.domain): row for row in rows.order_by("owner", "domain")}
+    return {(row.owner_id, row.domain): row for row in rows.order_by("owner_id", "domain")}
 
 
 def observation(attempt: HostAttempt, facts: DomainFacts) -> Observation:

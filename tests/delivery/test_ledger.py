@@ -6,7 +6,8 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
+from django.test.utils import CaptureQueriesContext
 
 from delivery import claims, evidence, ledger, stored
 from delivery.models import (
@@ -262,3 +263,13 @@ def test_a_domain_that_has_not_answered_yet_gets_one_message(alice, now):
 def test_a_message_cut_by_the_batch_is_claimed_whole_among_strangers_too(alice, now):
     queued(*(f"a{number}@new.test" for number in range(9)), owner=alice, now=now)
     assert len(claimed(now, limit=4, room=Room(answering=())).copies) == 9
+
+
+def test_writing_evidence_down_locks_no_account(alice, now):
+    # Two workers that did so waited for each other in a circle: new rows hold on to their account.
+    queued("a@x.test", owner=alice, now=now)
+    with CaptureQueriesContext(connection) as seen:
+        run(now)
+    asked = [one["sql"] for one in seen.captured_queries if "domainevidence" in one["sql"]]
+    assert asked
+    assert not any("JOIN" in sql for sql in asked)
