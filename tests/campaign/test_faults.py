@@ -105,8 +105,9 @@ def test_faults_of_every_kind_lose_nothing_and_repeat_only_what_was_abandoned(
     numbers = judge(installation, COPIES)
     assert numbers["leases lost"], "no worker was killed while it was at work"
     assert put_off, "nobody noticed that DNS was away"
-    assert third.poll() is None
-    assert fourth.poll() is None
+    # Frozen for longer than its lease, it may end in order; its supervisor starts it again.
+    assert third.poll() in (None, 0)
+    assert fourth.poll() in (None, 0)
     with capsys.disabled():
         told = ", ".join(f"{name} {number}" for name, number in numbers.items())
         print(  # noqa: T201
