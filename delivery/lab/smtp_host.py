@@ -118,6 +118,11 @@ class SmtpHost:
             return _GREYLISTED
         return _RECIPIENT_TAKEN
 
+    def forget(self) -> None:
+        """Greet everybody as if for the first time, as it did when it was started."""
+        self.greeted_pairs.clear()
+        self.counters = Counters()
+
     def close(self) -> None:
         """End every session."""
         for session in list(self.sessions):

@@ -200,6 +200,11 @@ class Lab:
             "octets": sum(host.counters.octets for host in self.hosts),
         }
 
+    def forget(self) -> None:
+        """Let every host be as it was at the start, for whoever is next; accepted mail stays."""
+        for host in self.hosts:
+            host.forget()
+
     @property
     def open_sessions(self) -> int:
         """How many sessions are open now."""

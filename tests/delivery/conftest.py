@@ -19,10 +19,17 @@ from tests.labs import running_lab
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
+def shared_lab() -> Iterator[Lab]:
     """All profiles, with hosts that are slow only a little."""
     with running_lab() as lab:
         yield lab
+
+
+@pytest.fixture
+def lab(shared_lab: Lab) -> Lab:
+    """The hosts, which know nobody yet, whichever test came before."""
+    shared_lab.forget()
+    return shared_lab
 
 
 @pytest.fixture(autouse=True)

@@ -138,6 +138,19 @@ async def test_greylist_asks_each_pair_to_come_back_once():
             assert replies[1].startswith("450")
 
 
+async def test_a_lab_that_forgets_meets_everybody_for_the_first_time_again():
+    async with Lab(profiles=["greylist", "downgrade"]) as lab:
+        for _ in range(2):
+            async with await Client.of(lab, "greylist.test") as client:
+                await client.hello()
+                replies = await client.send(ALICE, "bob@greylist.test")
+            assert replies[1].startswith("450 ")
+            for session in range(4):
+                async with await Client.of(lab, "downgrade.test") as client:
+                    assert ("STARTTLS" in await client.hello()) is (session < 3)
+            lab.forget()
+
+
 async def test_blocklist_mail_refuses_the_sender_and_closes():
     async with talking_to("blocklist-mail") as (_, client):
         await client.hello()
