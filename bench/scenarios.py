@@ -14,11 +14,13 @@ from bench.figures import Figure, Goal, Result
 from bench.load import Load, one_each, to_many
 from bench.mailweb_worker import Worker
 from bench.postfix import Postfix
+from bench.signers import Signing
 from bench.sink import Sink
 
 Side = Worker | Postfix
 
 MAILWEB, POSTFIX, REUSING = "Mailweb", "Postfix", "Postfix, connections reused"
+DKIMPY = "dkimpy"
 
 
 def one_host(runs: int, database: str) -> Result:
@@ -138,6 +140,23 @@ def backlog(runs: int, database: str) -> Result:
     )
 
 
+def signing(runs: int, _database: str) -> Result:
+    """What a signature costs, beside dkimpy's."""
+    sides, messages = Signing(), 500
+    rates: dict[str, list[float]] = {MAILWEB: [], DKIMPY: []}
+    for _ in range(runs):
+        rates[MAILWEB].append(_rate(sides.ours, messages))
+        rates[DKIMPY].append(_rate(sides.dkimpy, messages))
+    figures = [Figure(name, "msg/s", values) for name, values in rates.items()]
+    ours, theirs = (figure.median for figure in figures)
+    return Result(
+        scenario="signing",
+        title="DKIM signatures (RSA-2048) of messages of 5 KB, on one core, no delivery",
+        figures=figures,
+        goals=[Goal("rate of Mailweb / dkimpy", ours / theirs, at_least=1.0)],
+    )
+
+
 SCENARIOS: dict[str, Callable[[int, str], Result]] = {
     "one-host": one_host,
     "many-domains": many_domains,
@@ -145,6 +164,7 @@ SCENARIOS: dict[str, Callable[[int, str], Result]] = {
     "hanging-hosts": hanging_hosts,
     "open-sessions": open_sessions,
     "backlog": backlog,
+    "signing": signing,
 }
 
 
@@ -189,6 +209,14 @@ def _cpu_of_messages(worker: Worker, sink: Sink, size: int) -> float:
     at, cpu = sink.counts().recipients, worker.cpu_seconds
     sink.wait_for(before + 11_000, since=started)
     return (worker.cpu_seconds - cpu) / (sink.counts().recipients - at)
+
+
+def _rate(step: Callable[[], None], times: int) -> float:
+    """Return how often a second a step can be done."""
+    started = time.perf_counter()
+    for _ in range(times):
+        step()
+    return times / (time.perf_counter() - started)
 
 
 def _until(condition: Callable[[], bool], what: str) -> None:

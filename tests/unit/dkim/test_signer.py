@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -236,16 +235,3 @@ def test_any_octets_can_be_signed(message: bytes):
     wire = Signer(DOMAIN, ED_ONLY).signatures(message, at=NOW)
     assert wire.startswith(b"DKIM-Signature: v=1; a=ed25519-sha256; ")
     assert wire.endswith(b"\r\n")
-
-
-def test_five_kilobytes_are_signed_in_well_under_a_millisecond():
-    message = (
-        HEADER + b"\r\n" + b"About seventy octets, as a line of a letter usually has them.\r\n" * 80
-    )
-    took = []
-    for _ in range(50):
-        started = time.perf_counter()
-        BOTH.signatures(message, at=NOW)
-        took.append(time.perf_counter() - started)
-    # The best of many, generously: the machine may be busy.
-    assert min(took) < 0.0015
