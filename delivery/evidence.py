@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache, lru_cache
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from delivery.models import Attempt, AttemptOutcome, DomainEvidence, RecipientAt
 from delivery.policy.facts import (
     CertificateFacts,
     DomainFacts,
+    Proof,
     Starttls,
     StsMode,
     TlsEvidence,
@@ -108,9 +110,10 @@ def _fold(by_domain: dict[tuple[int, str], list[_Entry]]) -> None:
     rows = _locked(by_domain)
     changed = []
     for (owner_id, domain), entries in sorted(by_domain.items()):
-        record = stored.record_from(rows[owner_id, domain])
-        for entry in sorted(entries, key=lambda one: one.attempt.started_at):
-            record = record.after(observation(entry.attempt, entry.facts))
+        entries.sort(key=lambda one: one.attempt.started_at)
+        record = stored.record_from(rows[owner_id, domain]).after_all(
+            observation(entry.attempt, entry.facts) for entry in entries
+        )
         columns = stored.columns_of(record)
         changed.append(DomainEvidence(owner_id=owner_id, domain=domain, **columns))
     DomainEvidence.objects.bulk_create(
@@ -179,7 +182,7 @@ def _row(entry: _Entry, source: Source) -> dict[str, Any]:
         "starttls": tls.starttls,
         "tls_version": tls.version,
         "cipher": tls.cipher,
-        "verified_by": sorted(tls.proofs),
+        "verified_by": _names(tls.proofs),
         "certificate": _certificate(tls.certificate) if tls.certificate else None,
         "mta_sts_mode": "" if sts.mode is StsMode.ABSENT else sts.mode,
         "mta_sts_id": sts.policy_id,
@@ -218,7 +221,15 @@ def _answer(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+@cache
+def _names(proofs: frozenset[Proof]) -> list[Proof]:
+    """Return the same list for the same proofs; nobody may change it."""
+    return sorted(proofs)
+
+
+@lru_cache(maxsize=256)
 def _certificate(facts: CertificateFacts) -> dict[str, Any]:
+    """Return what is kept of a certificate: the same object each time, which nobody may change."""
     return {
         "subject": facts.subject,
         "issuer": facts.issuer,

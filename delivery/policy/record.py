@@ -6,6 +6,7 @@ it can be rebuilt from the ledger at any time.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -57,15 +58,15 @@ class Track:
     yes_at: datetime | None = None
     """When it was last `yes`; later sessions that showed something else leave it alone."""
 
-    def after(self, state: Seen, at: datetime) -> Track:
-        """Return the track once one more session showed `state`."""
+    def after(self, state: Seen, at: datetime, times: int = 1) -> Track:
+        """Return the track once so many more sessions showed `state`, the last of them at `at`."""
         changed = state is not self.state
         return Track(
             state=state,
             since=at if changed else self.since,
             seen_at=at,
-            hits=self.hits + (state is Seen.YES),
-            sessions=self.sessions + 1,
+            hits=self.hits + times * (state is Seen.YES),
+            sessions=self.sessions + times,
             was_yes=self.was_yes or (changed and self.state is Seen.YES),
             yes_at=max(at, self.yes_at or at) if state is Seen.YES else self.yes_at,
         )
@@ -104,6 +105,15 @@ class Observation:
 
     delivered: bool = False
 
+    def repeats(self, other: Observation) -> bool:
+        """Whether it shows what `other` showed, later, and nothing was stopped."""
+        return (
+            self.stopped_by is other.stopped_by is Mechanism.NONE
+            and self.evidence == other.evidence
+            and (self.host, self.is_proven, self.reason, self.delivered)
+            == (other.host, other.is_proven, other.reason, other.delivered)
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainRecord:
@@ -130,9 +140,33 @@ class DomainRecord:
     latest: tuple[LastSession, ...] = ()
     """The last session with each host, the newest first."""
 
-    def after(self, seen: Observation) -> DomainRecord:
-        """Return the record once `seen` is added to it."""
-        return _with_result(_with_session(self, seen), seen)
+    def after(self, seen: Observation, times: int = 1) -> DomainRecord:
+        """Return the record once `seen` is added to it, so many times in a row."""
+        return _with_result(_with_session(self, seen, times), seen, times)
+
+    def after_all(self, observations: Iterable[Observation]) -> DomainRecord:
+        """Return the record once all are added in their order; repetitions cost next to nothing."""
+        record = self
+        for first, last, more in _runs(observations):
+            record = record.after(first)
+            record = record.after(last, more) if more else record
+        return record
+
+
+def _runs(
+    observations: Iterable[Observation],
+) -> Iterator[tuple[Observation, Observation, int]]:
+    """Yield the first and the last of each run of repetitions, and how many follow the first."""
+    run: tuple[Observation, Observation, int] | None = None
+    for seen in observations:
+        if run is not None and seen.repeats(run[0]):
+            run = (run[0], seen, run[2] + 1)
+            continue
+        if run is not None:
+            yield run
+        run = (seen, seen, 0)
+    if run is not None:
+        yield run
 
 
 _STARTTLS = {
@@ -142,7 +176,7 @@ _STARTTLS = {
 }
 
 
-def _with_session(record: DomainRecord, seen: Observation) -> DomainRecord:
+def _with_session(record: DomainRecord, seen: Observation, times: int) -> DomainRecord:
     """Add what the session showed; one that never got an EHLO answer shows nothing."""
     if seen.evidence is None:
         return record
@@ -152,15 +186,15 @@ def _with_session(record: DomainRecord, seen: Observation) -> DomainRecord:
     requiretls, proven = record.requiretls, record.proven
     if tls.starttls is not Starttls.FAILED:
         offers = Seen.YES if seen.evidence.offers_requiretls else Seen.NO
-        requiretls = requiretls.after(offers, seen.at)
+        requiretls = requiretls.after(offers, seen.at, times)
     if tls.is_encrypted:
-        proven = proven.after(Seen.YES if seen.is_proven else Seen.NO, seen.at)
+        proven = proven.after(Seen.YES if seen.is_proven else Seen.NO, seen.at, times)
     return replace(
         record,
         first_seen_at=record.first_seen_at or seen.at,
         last_seen_at=seen.at,
         last_host=seen.host,
-        starttls=record.starttls.after(_STARTTLS[tls.starttls], seen.at),
+        starttls=record.starttls.after(_STARTTLS[tls.starttls], seen.at, times),
         proven=proven,
         requiretls=requiretls,
         reason=seen.reason,
@@ -192,14 +226,14 @@ def _with_latest(
     return tuple(sorted(by_host.values(), key=lambda one: one.at, reverse=True)[:MOST_HOSTS])
 
 
-def _with_result(record: DomainRecord, seen: Observation) -> DomainRecord:
+def _with_result(record: DomainRecord, seen: Observation, times: int) -> DomainRecord:
     """Add how the attempt ended: a delivery clears what stopped mail before it."""
     if seen.delivered:
         return replace(
             _unstopped(record),
             last_delivered_at=seen.at,
-            deliveries=record.deliveries + 1,
-            verified_deliveries=record.verified_deliveries + seen.is_proven,
+            deliveries=record.deliveries + times,
+            verified_deliveries=record.verified_deliveries + times * seen.is_proven,
         )
     if seen.stopped_by is Mechanism.NONE:
         return record
@@ -207,7 +241,7 @@ def _with_result(record: DomainRecord, seen: Observation) -> DomainRecord:
         record,
         stopped_by=seen.stopped_by,
         stopped_since=record.stopped_since or seen.at,
-        stops=record.stops + 1,
+        stops=record.stops + times,
         reason=seen.reason,
     )
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from delivery.policy.facts import Starttls
-from delivery.policy.record import DomainRecord, Mechanism, Seen
+from delivery.policy.record import DomainRecord, Mechanism, Observation, Seen
 from tests.unit.policy.worlds import NOW, record, seen
 
 
@@ -50,3 +56,28 @@ def test_how_long_mail_has_been_stopped_is_counted_from_the_first_time():
 def test_verified_deliveries_are_counted_apart():
     known = record(seen(), seen(is_proven=True))
     assert (known.deliveries, known.verified_deliveries, known.proven.state) == (2, 1, Seen.YES)
+
+
+SESSIONS = st.builds(
+    seen,
+    host=st.sampled_from(["mx1.x.test", "mx2.x.test"]),
+    starttls=st.sampled_from(Starttls),
+    requiretls=st.booleans(),
+    is_proven=st.booleans(),
+    stopped_by=st.sampled_from(Mechanism),
+    delivered=st.booleans(),
+)
+
+
+@given(runs=st.lists(st.tuples(SESSIONS, st.integers(1, 4)), max_size=6))
+def test_adding_all_at_once_is_adding_one_after_the_other(runs: list[tuple[Observation, int]]):
+    each = [one for one, times in runs for _ in range(times)]
+    observations = [replace(one, at=NOW + timedelta(minutes=at)) for at, one in enumerate(each)]
+    assert DomainRecord(domain="x.test").after_all(observations) == record(*observations)
+
+
+def test_repetitions_count_and_leave_since_alone():
+    known = DomainRecord(domain="x.test").after_all(seen(days_ago=at) for at in (9, 5, 3, 1))
+    assert (known.starttls.hits, known.starttls.sessions, known.deliveries) == (4, 4, 4)
+    assert (NOW - known.starttls.since).days == 9
+    assert (NOW - known.last_delivered_at).days == 1
