@@ -20,13 +20,18 @@ from django.db import connection, models
 def add(model: type[models.Model], rows: Sequence[dict[str, Any]]) -> None:
     """Add `rows`: values by the attribute names of their columns, every row with the same ones.
 
-    To be called inside a transaction. Values are not validated, defaults are not filled in.
+    To be called inside a transaction. Values are not validated, defaults are not filled in. `rows`
+    must hold what it holds until the end: a JSON value that rows share is written only once.
     """
     if not rows:
         return
     by_name = {field.attname: field for field in model._meta.concrete_fields}
     fields = [by_name[name] for name in rows[0]]
-    stored = [_stored_as(connection.vendor, field.get_internal_type()) for field in fields]
+    once = _json_once()
+    stored = [
+        once if kind == "JSONField" else _stored_as(connection.vendor, kind)
+        for kind in (field.get_internal_type() for field in fields)
+    ]
     table = connection.ops.quote_name(model._meta.db_table)
     columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
     prepared = (
@@ -71,8 +76,6 @@ def _stored_as(vendor: str, kind: str) -> Callable[[Any], Any] | None:
     """Return what turns a value of a field of this kind into what the driver takes, if anything."""
     if kind in ("CharField", "TextField"):
         return _plain_text
-    if kind == "JSONField":
-        return _json
     if vendor == "sqlite" and kind == "DateTimeField":
         return connection.ops.adapt_datetimefield_value
     if vendor == "sqlite" and kind == "UUIDField":
@@ -85,8 +88,19 @@ def _plain_text(value: str | None) -> str | None:
     return value if value is None or type(value) is str else str(value)
 
 
-def _json(value: Any) -> str | None:
-    return None if value is None else json.dumps(value)
+def _json_once() -> Callable[[Any], str | None]:
+    """Return what writes a value as JSON, once for all rows that share the object."""
+    written: dict[int, str] = {}
+
+    def as_json(value: Any) -> str | None:
+        if value is None:
+            return None
+        text = written.get(id(value))
+        if text is None:
+            text = written[id(value)] = json.dumps(value)
+        return text
+
+    return as_json
 
 
 def _hex(value: UUID | None) -> str | None:

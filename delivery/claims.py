@@ -75,10 +75,10 @@ def claim(
         if not due:
             return Claim(lease=lease, copies=(), contents={})
         keys, messages, domains = (set(column) for column in zip(*due, strict=True))
-        _take(Q(pk__in=keys), lease, lease_until)
-        if not is_all:
-            companions = Q(message__in=messages, domain__in=domains, next_attempt_at__lte=now)
-            _take(Q(pk__in=_unlocked(companions)), lease, lease_until)
+        # Those of the same messages and domains, which these are among.
+        companions = Q(message__in=messages, domain__in=domains, next_attempt_at__lte=now)
+        wanted = keys if is_all else _unlocked(companions)
+        _take(Q(pk__in=wanted), lease, lease_until)
         copies = held_under(lease)
     contents = _contents(copies)
     signers = signing.signers_of(contents, at=now)
@@ -132,11 +132,11 @@ def _take(which: Q, lease: UUID, lease_until: datetime) -> None:
     )
 
 
-def _unlocked(which: Q) -> list[int]:
+def _unlocked(which: Q) -> set[int]:
     """Lock the copies meant that nobody else holds; waiting for one could wait in a circle."""
     rows = Recipient.objects.filter(which, state__in=DUE_STATES)
     free = rows.select_for_update(skip_locked=True, of=("self",)).order_by("pk")
-    return list(free.values_list("pk", flat=True))
+    return set(free.values_list("pk", flat=True))
 
 
 def _contents(copies: Iterable[Copy]) -> dict[int, bytes]:

@@ -6,6 +6,7 @@ kept in a savepoint of its own, so that a failure to keep it never fails a deliv
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -83,8 +84,7 @@ def settle(
         for copy, outcome in known
     ]
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.executemany(_SETTLE, [_adapted(change) for change in changes])
+        _write(changes)
         _ask_senders([copy.pk for copy, one in known if one.result is Result.HELD], now)
         suppressions.learn(known, now=now)
         states = {change[0] for change in changes}
@@ -113,6 +113,23 @@ def _after_settling(messages: set[int], states: set[Any], *, has_news: bool) -> 
     services.tell_owners(messages)
 
 
+def _write(changes: list[tuple[Any, ...]]) -> None:
+    """Write new columns, each tuple as `_NAMES` has them, where the lease is still held.
+
+    PostgreSQL takes all rows as one parameter of one statement. SQLite has no round trips to save.
+    """
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            rows = [dict(zip(_NAMES, change, strict=True)) for change in changes]
+            cursor.execute(_SETTLE_ALL, [json.dumps(rows, default=str)])
+        else:
+            cursor.executemany(_SETTLE, [_adapted(change) for change in changes])
+
+
+_NAMES = (
+    *("state", "next_attempt_at", "settled_at", "code", "enhanced", "last_reply", "explanation"),
+    *("reason", "notice_due", "uncounted", "attempt", "id", "lease"),
+)
 _SETTLE = """
     UPDATE delivery_recipient
     SET state = %s, next_attempt_at = %s, settled_at = %s, code = %s, enhanced = %s,
@@ -121,7 +138,22 @@ _SETTLE = """
         lease = NULL, lease_until = NULL
     WHERE id = %s AND lease = %s AND state = 'sending'
 """
-_NOTICE_DUE = 8
+_SETTLE_ALL = """
+    UPDATE delivery_recipient AS copy
+    SET state = new.state, next_attempt_at = new.next_attempt_at, settled_at = new.settled_at,
+        code = new.code, enhanced = new.enhanced, last_reply = new.last_reply,
+        explanation = new.explanation, reason = new.reason, notice_due = new.notice_due,
+        attempts_made = attempts_made - new.uncounted,
+        last_attempt_id = COALESCE(new.attempt, last_attempt_id),
+        lease = NULL, lease_until = NULL
+    FROM json_to_recordset(%s) AS new (
+        state text, next_attempt_at timestamptz, settled_at timestamptz, code integer,
+        enhanced text, last_reply text, explanation text, reason text, notice_due boolean,
+        uncounted integer, attempt bigint, id bigint, lease uuid
+    )
+    WHERE copy.id = new.id AND copy.lease = new.lease AND copy.state = 'sending'
+"""
+_NOTICE_DUE = _NAMES.index("notice_due")
 """Which of those columns says that the sender has to be told."""
 
 
@@ -173,18 +205,14 @@ def _is_told(copy: Copy, state: State, outcome: Outcome) -> bool:
 
 
 def _adapted(change: tuple[Any, ...]) -> list[Any]:
-    """Return parameters as this database's driver takes them."""
+    """Return parameters as a driver takes them that has no times and no UUIDs of its own."""
     ops = connection.ops
     return [
         ops.adapt_datetimefield_value(value)
         if isinstance(value, datetime)
-        else (value.hex if isinstance(value, UUID) and not _has_uuid() else value)
+        else (value.hex if isinstance(value, UUID) else value)
         for value in change
     ]
-
-
-def _has_uuid() -> bool:
-    return bool(connection.features.has_native_uuid_field)
 
 
 _NEVER_TRIED = "It could not be delivered for as long as mail is kept here."
