@@ -1,7 +1,7 @@
 """Fill the queue with held messages, and release them when told to.
 
 `python -m bench.fill` reads `{"messages": [[number, [address, …]], …], "bytes": …}`, says
-"held", and waits for a line.
+"held", waits for a line, says "released", and stays until its input is closed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailweb.settings")
 django.setup()
 
-from django.db import transaction  # noqa: E402
+from django.db import connection, transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from accounts import services as accounts  # noqa: E402
@@ -91,6 +91,8 @@ def _copy_like(copy: Recipient, message: OutboundMessage) -> Recipient:
 if __name__ == "__main__":
     wanted = json.loads(sys.stdin.readline())
     fill([(number, addresses) for number, addresses in wanted["messages"]], wanted["bytes"])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")  # a database that has been in use knows how large its tables are
     print("held", flush=True)
     sys.stdin.readline()
     now = timezone.now()
@@ -98,3 +100,4 @@ if __name__ == "__main__":
     release = Order(verb=VERBS["release"])
     operations.carry_out(release, everything, by=audit.shell(), now=now)
     print("released", flush=True)
+    sys.stdin.read()

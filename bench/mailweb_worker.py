@@ -25,6 +25,7 @@ class Worker:
 
     def __init__(self, environment: dict[str, str], *, database: str, **more: str) -> None:
         self._own = ExitStack()
+        self._filler: subprocess.Popen[str] | None = None
         folder = self._own.enter_context(tempfile.TemporaryDirectory(prefix="mailweb-bench-"))
         if database == "postgresql":
             more["DATABASE_URL"] = self._own.enter_context(postgresql())
@@ -51,6 +52,7 @@ class Worker:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
+        self._dismiss_filler()
         self._process.terminate()
         self._process.wait(20)
         self._own.close()
@@ -66,6 +68,7 @@ class Worker:
 
     def fill(self, load: Load) -> None:
         """Put messages into the queue, on hold; the process that did it waits to release them."""
+        self._dismiss_filler()
         self._filler = subprocess.Popen(
             [sys.executable, "-m", "bench.fill"],
             cwd=ROOT,
@@ -77,12 +80,18 @@ class Worker:
         self._tell(json.dumps({"messages": load.messages, "bytes": load.size}))
 
     def release(self) -> None:
-        """Let everything on hold leave now."""
+        """Let everything on hold leave now; return once that is committed."""
         self._tell("")
-        self._filler.wait(60)
+
+    def _dismiss_filler(self) -> None:
+        """Let the last filler end; it waits for that, so as to take no time from what is measured."""
+        if self._filler is not None:
+            self._filler.communicate("", timeout=60)
+            self._filler = None
 
     def _tell(self, line: str) -> None:
         """Say something to the filler, and wait for its answer."""
+        assert self._filler is not None  # noqa: S101
         assert self._filler.stdin is not None  # noqa: S101
         assert self._filler.stdout is not None  # noqa: S101
         self._filler.stdin.write(f"{line}\n")

@@ -185,12 +185,11 @@ def _against_postfix(populations: list[str], load: Load, runs: int, database: st
 
 
 def _run(side: Side, sink: Sink, load: Load, copies: int) -> float:
-    """Fill, hold, release; return the seconds until so many more copies were accepted."""
+    """Fill, hold, release; return the seconds from then until so many more copies were accepted."""
     side.fill(load)
     before = sink.counts().recipients
-    started = time.perf_counter()
     side.release()
-    return sink.wait_for(before + copies, since=started)
+    return sink.wait_for(before + copies, since=time.perf_counter())
 
 
 def _cpu_of_messages(worker: Worker, sink: Sink, size: int) -> float:
