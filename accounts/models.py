@@ -244,14 +244,18 @@ class AuditEntry(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="audit_entries"
     )
     by = models.CharField(
-        max_length=320, blank=True, help_text="The name of who did it, at that time."
+        max_length=320,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The name of who did it, at that time.",
     )
     action = models.CharField(max_length=60)
     target = models.CharField(max_length=320, blank=True)
     touched = models.PositiveIntegerField(
         null=True, blank=True, help_text="How many rows; empty where that says nothing."
     )
-    reason = models.CharField(max_length=500, blank=True)
+    reason = models.CharField(max_length=500, blank=True, default="", db_default="")
     detail = models.JSONField(default=dict, blank=True)
     at = models.DateTimeField(default=timezone.now)
 

@@ -51,7 +51,10 @@ class DomainEvidence(models.Model):
     stops = models.PositiveIntegerField(default=0)
     reason = models.CharField(max_length=40, choices=choices_of(Reason), blank=True)
     latest = models.JSONField(
-        default=list, blank=True, help_text="What the last session with each host showed."
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="What the last session with each host showed.",
     )
 
     class Meta:

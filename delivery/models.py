@@ -15,6 +15,10 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from delivery.attempt_models import Attempt as Attempt
+from delivery.attempt_models import AttemptOutcome as AttemptOutcome
+from delivery.attempt_models import RecipientAttempt as RecipientAttempt
+from delivery.attempt_models import Source as Source
 from delivery.evidence_models import DomainEvidence as DomainEvidence
 from delivery.fleet_models import DestinationHealth as DestinationHealth
 from delivery.fleet_models import Duty as Duty
@@ -24,13 +28,9 @@ from delivery.lookup_models import DomainLookup as DomainLookup
 from delivery.lookup_models import ProbeRequest as ProbeRequest
 from delivery.lookup_models import PublishedPolicy as PublishedPolicy
 from delivery.lookup_models import StsPolicy as StsPolicy
-from delivery.policy.facts import Dnssec, Starttls, StsMode
 from delivery.policy.modes import Mode, Order, PledgeKind, SenderPolicy
-from delivery.policy.outcome import Scope
 from delivery.policy.promise import IfWorse
 from delivery.policy.reasons import Reason
-from delivery.policy.record import Mechanism
-from delivery.policy.transport import RELAYING, Kind
 from delivery.policy.verdict import Way
 from delivery.rule_models import HoldKind as HoldKind
 from delivery.rule_models import HoldRule as HoldRule
@@ -95,10 +95,16 @@ class OutboundMessage(models.Model):
         max_length=4,
         choices=choices_of(Ret),
         blank=True,
+        default="",
+        db_default="",
         help_text="How much of it a report returns (RFC 3461 §4.3). Empty: not said.",
     )
     envid = models.CharField(
-        max_length=100, blank=True, help_text="What its sender calls it in reports (ENVID)."
+        max_length=100,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What its sender calls it in reports (ENVID).",
     )
 
     class Meta:
@@ -182,18 +188,24 @@ class Recipient(models.Model):
         max_length=8,
         choices=choices_of(Way),
         blank=True,
+        default="",
+        db_default="",
         help_text="How it was to travel, as foreseen when it was handed over.",
     )
     if_worse = models.CharField(
         max_length=4,
         choices=choices_of(IfWorse),
         blank=True,
+        default="",
+        db_default="",
         help_text="What becomes of it if that has got worse; empty: it is not judged again.",
     )
     hold_reason = models.CharField(max_length=300, blank=True)
     held_at = models.DateTimeField(null=True, blank=True)
     asks_sender = models.BooleanField(
-        default=False, help_text="Held because it would travel worse than promised."
+        default=False,
+        db_default=False,
+        help_text="Held because it would travel worse than promised.",
     )
     held_by = models.ForeignKey(
         HoldRule, on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
@@ -209,10 +221,18 @@ class Recipient(models.Model):
         default=False, help_text="The sender has yet to be told how it ended."
     )
     notify = models.CharField(
-        max_length=40, blank=True, help_text="NOTIFY of RFC 3461 §4.1. Empty: not said."
+        max_length=40,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="NOTIFY of RFC 3461 §4.1. Empty: not said.",
     )
     orcpt = models.CharField(
-        max_length=500, blank=True, help_text="The address its sender wrote, with its type (ORCPT)."
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The address its sender wrote, with its type (ORCPT).",
     )
     delay_notice_at = models.DateTimeField(
         null=True, blank=True, help_text="From then on a wait is told, once. Empty: not any more."
@@ -282,105 +302,3 @@ class Recipient(models.Model):
         """The last reply if a server spoke; empty where it is our own sentence with a code."""
         is_ours = bool(self.explanation) and self.last_reply.endswith(self.explanation)
         return "" if is_ours else self.last_reply
-
-
-class Source(StrEnum):
-    """Why a session took place."""
-
-    DELIVERY = "delivery"
-    PROBE = "probe"
-
-
-class AttemptOutcome(StrEnum):
-    """How an attempt ended as a whole."""
-
-    DELIVERED = "delivered"
-    DEFERRED = "deferred"
-    FAILED = "failed"
-    PROBED = "probed"
-
-
-class Attempt(models.Model):
-    """One session with one host on behalf of one account: the ledger. Only ever added to."""
-
-    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.CASCADE,
-        null=True,
-        blank=True,
-        related_name="delivery_attempts",
-    )
-    message = models.ForeignKey(
-        OutboundMessage,
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="attempts",
-    )
-    source = models.CharField(max_length=10, choices=choices_of(Source), default=Source.DELIVERY)
-    at = models.DateTimeField()
-    duration_ms = models.PositiveIntegerField(default=0)
-    domain = models.CharField(max_length=253)
-    mode = models.CharField(max_length=10, choices=choices_of(Mode), default=Mode.DEFAULT)
-    mx = models.CharField(max_length=253, blank=True, help_text="Empty: no host was reached.")
-    address = models.GenericIPAddressField(null=True, blank=True)
-    starttls = models.CharField(max_length=12, choices=choices_of(Starttls), blank=True)
-    tls_version = models.CharField(max_length=12, blank=True)
-    cipher = models.CharField(max_length=60, blank=True)
-    verified_by = models.JSONField(default=list, blank=True)
-    certificate = models.JSONField(null=True, blank=True)
-    mta_sts_mode = models.CharField(max_length=8, choices=choices_of(StsMode), blank=True)
-    mta_sts_id = models.CharField(max_length=32, blank=True)
-    dnssec = models.CharField(max_length=10, choices=choices_of(Dnssec), blank=True)
-    requiretls_offered = models.BooleanField(default=False)
-    requiretls_used = models.BooleanField(default=False)
-    signed_by = models.CharField(max_length=200, blank=True, help_text="Keys that signed (DKIM).")
-    reason = models.CharField(max_length=40, choices=choices_of(Reason), blank=True)
-    detail = models.TextField(blank=True)
-    stopped_by = models.CharField(max_length=8, choices=choices_of(Mechanism), blank=True)
-    scope = models.CharField(max_length=10, choices=choices_of(Scope), blank=True)
-    code = models.PositiveSmallIntegerField(null=True, blank=True)
-    enhanced = models.CharField(max_length=12, blank=True)
-    reply = models.TextField(blank=True)
-    outcome = models.CharField(max_length=10, choices=choices_of(AttemptOutcome))
-    transcript = models.TextField(blank=True, help_text="Commands and replies, never content.")
-    transport = models.CharField(max_length=60, blank=True, help_text="Empty: direct to MX.")
-    transport_kind = models.CharField(max_length=12, choices=choices_of(Kind), blank=True)
-    mechanism = models.CharField(max_length=24, blank=True, help_text="By which it logged in.")
-
-    class Meta:
-        ordering = ("-at", "-id")
-        indexes = [
-            models.Index(fields=["owner", "domain", "-at"], name="attempt_by_owner_domain"),
-            models.Index(fields=["domain", "-at"], name="attempt_by_domain"),
-            models.Index(fields=["-at"], name="attempt_by_time"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.mx or self.domain} at {self.at:%Y-%m-%d %H:%M}: {self.outcome}"
-
-    @property
-    def is_first_hop(self) -> bool:
-        """Whether it was with a relay, so that it says nothing about the recipient's domain."""
-        return self.transport_kind in RELAYING
-
-
-class RecipientAttempt(models.Model):
-    """What one attempt meant for one recipient: each has its own reply."""
-
-    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="results")
-    recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="history")
-    outcome = models.CharField(max_length=10, choices=choices_of(AttemptOutcome))
-    scope = models.CharField(max_length=10, choices=choices_of(Scope), blank=True)
-    code = models.PositiveSmallIntegerField(null=True, blank=True)
-    enhanced = models.CharField(max_length=12, blank=True)
-    reply = models.TextField(blank=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["attempt", "recipient"], name="recipient_attempt_once")
-        ]
-
-    def __str__(self) -> str:
-        return f"recipient {self.recipient_id} in attempt {self.attempt_id}: {self.outcome}"

@@ -53,6 +53,7 @@ class Transport(models.Model):
     last_session = models.JSONField(null=True, blank=True, editable=False)
     proven = models.JSONField(
         default=dict,
+        db_default={},
         blank=True,
         editable=False,
         help_text="By host, the strongest mechanism that ever logged in there.",

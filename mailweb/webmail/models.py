@@ -237,7 +237,9 @@ class Draft(models.Model):
     )
     is_list_reply = models.BooleanField(default=False)
     tells_delivery = models.BooleanField(
-        default=False, help_text="Its sender wants to be told when it is delivered (RFC 3461)."
+        default=False,
+        db_default=False,
+        help_text="Its sender wants to be told when it is delivered (RFC 3461).",
     )
     outbound = models.OneToOneField(
         OutboundMessage,
