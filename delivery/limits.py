@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 WINDOW = timedelta(hours=24)
 HIGHEST = 10_000_000
 KEYS_AT_ONCE = 500
+NOTED_EVERY = timedelta(days=30)
+"""How exactly it is known when an address was last written to: not a write for each message."""
 
 
 class BadLimitError(UserError):
@@ -105,7 +107,7 @@ def count_in(
     get_user_model().objects.select_for_update(no_key=True).filter(pk=owner.pk).first()
     limits = limits_of(owner.pk)
     keys = list(dict.fromkeys(key_in(one) for one in addresses))
-    unknown = _unknown(owner.pk, keys)
+    unknown = _unknown(owner.pk, keys, now)
     elsewhere = {key_in(one) for one in known}
     strangers = [key for key in unknown if key not in elsewhere]
     _check_recipients(owner.pk, len(addresses), limits.recipients, now)
@@ -120,12 +122,17 @@ def count_in(
     )
 
 
-def _unknown(owner_id: int, keys: list[str]) -> list[str]:
+def _unknown(owner_id: int, keys: list[str], now: datetime) -> list[str]:
+    """Return those of the addresses never written to; note of the others that they are used."""
     met: set[str] = set()
     for start in range(0, len(keys), KEYS_AT_ONCE):
         some = keys[start : start + KEYS_AT_ONCE]
         rows = KnownAddress.objects.filter(owner=owner_id, key__in=some)
-        met.update(rows.values_list("key", flat=True))
+        found = list(rows.values_list("pk", "key", "first_at", "last_at"))
+        met.update(key for _, key, _, _ in found)
+        old = [pk for pk, _, first, last in found if (last or first) < now - NOTED_EVERY]
+        if old:
+            KnownAddress.objects.filter(pk__in=old).update(last_at=now)
     return [key for key in keys if key not in met]
 
 

@@ -19,9 +19,11 @@ from delivery.models import (
     Attempt,
     DestinationHealth,
     DomainLookup,
+    KnownAddress,
     OutboundMessage,
     ProbeRequest,
     Recipient,
+    Suppression,
 )
 
 BATCH = 500
@@ -113,5 +115,18 @@ KINDS = (
         name="hosts",
         setting="KEEP_HOSTS_DAYS",
         older=lambda before: DestinationHealth.objects.filter(updated_at__lt=before),
+    ),
+    # What is in force has no end, or one that is yet to come.
+    Kind(
+        name="suppressions",
+        setting="KEEP_SUPPRESSIONS_DAYS",
+        older=lambda before: Suppression.objects.filter(ends_at__lt=before),
+    ),
+    Kind(
+        name="known",
+        setting="KEEP_KNOWN_DAYS",
+        older=lambda before: KnownAddress.objects.filter(
+            Q(last_at__lt=before) | Q(last_at=None, first_at__lt=before)
+        ),
     ),
 )

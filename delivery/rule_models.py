@@ -113,7 +113,8 @@ class SuppressionQuerySet(models.QuerySet["Suppression"]):
 class Suppression(models.Model):
     """An address that an account writes to no more, for now: its server said it does not exist.
 
-    Once `ends_at` is over, the row only remembers `times`; a delivery removes it.
+    Once `ends_at` is over, the row only remembers `times`; a delivery removes it, and so does
+    `delivery.pruning` when nothing was heard of it for long.
     """
 
     owner = models.ForeignKey(
@@ -175,6 +176,9 @@ class KnownAddress(models.Model):
     )
     key = models.CharField(max_length=320)
     first_at = models.DateTimeField()
+    last_at = models.DateTimeField(
+        null=True, blank=True, help_text="Written to again, to about a month; empty: not."
+    )
     was_new = models.BooleanField(default=True, help_text="Counted as a first-time recipient.")
 
     class Meta:

@@ -275,6 +275,8 @@ KEEP_ATTEMPTS_DAYS = env.int("KEEP_ATTEMPTS_DAYS", default=400)
 KEEP_LOOKUPS_DAYS = env.int("KEEP_LOOKUPS_DAYS", default=200)
 KEEP_PROBES_DAYS = env.int("KEEP_PROBES_DAYS", default=30)
 KEEP_HOSTS_DAYS = env.int("KEEP_HOSTS_DAYS", default=7)
+KEEP_SUPPRESSIONS_DAYS = env.int("KEEP_SUPPRESSIONS_DAYS", default=400)
+KEEP_KNOWN_DAYS = env.int("KEEP_KNOWN_DAYS", default=800)
 KEEP_AUDIT_DAYS = env.int("KEEP_AUDIT_DAYS", default=0)
 if env.bool("PRUNE_DAILY", default=False):
     CELERY_BEAT_SCHEDULE["prune"] = {"task": "mailweb.tasks.prune", "schedule": 3600.0}

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import close_old_connections, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from delivery import audit, limits, services
 from delivery.models import KnownAddress, OutboundMessage
@@ -67,6 +68,30 @@ def test_first_time_recipients_are_those_never_written_to_and_not_known_from_els
         sent(alice, now, "c@x.test")
     sent(alice, now + timedelta(days=1), "c@x.test", "friend@y.test")
     assert limits.usage_of(alice.pk, now=now + timedelta(days=1)).new_recipients == 1
+
+
+@pytest.mark.django_db
+def test_it_is_known_to_about_a_month_when_an_address_was_last_written_to(alice, now):
+    sent(alice, now, "a@x.test", "b@x.test")
+    sent(alice, now + timedelta(days=29), "a@x.test")
+    sent(alice, now + timedelta(days=31), "A@x.test")
+    later = now + timedelta(days=62)
+    sent(alice, later, "a@x.test")
+    rows = KnownAddress.objects.order_by("key").values_list("key", "first_at", "last_at")
+    assert list(rows) == [("a@x.test", now, later), ("b@x.test", now, None)]
+
+
+@pytest.mark.django_db
+def test_noting_that_costs_a_write_a_month(alice, now):
+    def queries(at):
+        with CaptureQueriesContext(connection) as seen:
+            sent(alice, at, "a@x.test")
+        return [one["sql"] for one in seen if "delivery_knownaddress" in one["sql"]]
+
+    sent(alice, now, "a@x.test")
+    assert [sql.split()[0] for sql in queries(now + timedelta(days=29))] == ["SELECT"]
+    assert [sql.split()[0] for sql in queries(now + timedelta(days=31))] == ["SELECT", "UPDATE"]
+    assert [sql.split()[0] for sql in queries(now + timedelta(days=32))] == ["SELECT"]
 
 
 @pytest.mark.django_db

@@ -17,11 +17,13 @@ from delivery.models import (
     DestinationHealth,
     DomainEvidence,
     DomainLookup,
+    KnownAddress,
     OutboundMessage,
     ProbeRequest,
     Recipient,
     RecipientAttempt,
     State,
+    Suppression,
 )
 from mailweb.pruning import KINDS
 from mailweb.tasks import prune as prune_daily
@@ -131,6 +133,40 @@ def test_lookups_checks_and_hosts_that_nobody_needs_go(alice):
     )
     assert rows("lookups", "probes", "hosts") == {"lookups": 2, "probes": 1, "hosts": 1}
     assert [one.domain for one in DomainLookup.objects.all()] == ["new.test"]
+
+
+def suppressed(owner, name, *, ends, times=1):
+    key = f"{name}@x.test"
+    ends_at = None if ends is None else timezone.now() + ends
+    Suppression.objects.create(owner=owner, address=key, key=key, times=times, ends_at=ends_at)
+
+
+def test_suppressions_go_once_it_no_longer_matters_how_often_there_was_a_refusal(alice):
+    suppressed(alice, "for-good", ends=None)
+    suppressed(alice, "in-force", ends=timedelta(days=1))
+    suppressed(alice, "remembered", ends=-timedelta(days=399))
+    suppressed(alice, "forgotten", ends=-timedelta(days=401), times=4)
+    suppressed(alice, "by-hand", ends=-timedelta(days=401), times=0)
+    assert rows("suppressions", "--dry-run") == {"suppressions": 2}
+    assert rows("suppressions") == {"suppressions": 2}
+    left = Suppression.objects.values_list("address", flat=True)
+    assert set(left) == {"for-good@x.test", "in-force@x.test", "remembered@x.test"}
+    assert rows("suppressions", "--days=1") == {"suppressions": 1}
+
+
+def test_whom_an_account_wrote_to_is_known_as_long_as_it_goes_on_writing(alice):
+    now, old = timezone.now(), timezone.now() - LONG_AGO
+    for key, first, last in (
+        ("once@x.test", old, None),
+        ("often@x.test", old, now - timedelta(days=40)),
+        ("before@x.test", old - LONG_AGO, old),
+        ("new@x.test", now, None),
+    ):
+        KnownAddress.objects.create(owner=alice, key=key, first_at=first, last_at=last)
+    assert rows("known", "--dry-run") == {"known": 2}
+    assert rows("known") == {"known": 2}
+    left = KnownAddress.objects.values_list("key", flat=True)
+    assert set(left) == {"often@x.test", "new@x.test"}
 
 
 def test_the_audit_log_is_kept_for_ever_unless_somebody_says_otherwise(alice):

@@ -1,4 +1,4 @@
-"""Remove what is old: transcripts, attempts, settled messages, look-ups, checks, the audit log."""
+"""Remove what is old: transcripts, attempts, settled messages, look-ups, old suppressions, the audit log."""
 
 from __future__ import annotations
 
