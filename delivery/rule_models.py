@@ -113,7 +113,7 @@ class SuppressionQuerySet(models.QuerySet["Suppression"]):
 class Suppression(models.Model):
     """An address that an account writes to no more, for now: its server said it does not exist.
 
-    Once `ends_at` is over, the row only remembers `times`; a delivery removes it, and so does
+    Once `ends_at` is over, the row only remembers `times`; a delivery to its server removes it, and so does
     `delivery.pruning` when nothing was heard of it for long.
     """
 

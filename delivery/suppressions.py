@@ -1,8 +1,8 @@
 """Addresses that an account writes to no more, for now: how they get on the list and off it.
 
 A refusal by the recipient's own server puts an address there (`policy.suppression` says which do),
-its owner may add and lift entries, and a delivery forgets all about it. Whoever claims copies
-asks here first: what is on the list fails without a session.
+its owner may add and lift entries, and a delivery to that server forgets all about it; what a
+relay says or takes counts for nothing. Whoever claims copies asks here first: what is on the list fails without a session.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from delivery.agent.job import RecipientResult
 from delivery.models import OutboundMessage, State, Suppression
 from delivery.policy.dates import day
 from delivery.policy.outcome import Outcome, Result, Scope
-from delivery.policy.suppression import closes_address, key_of, time_to_live
+from delivery.policy.suppression import closes_address, key_of, opens_address, time_to_live
 from mailweb.lib import addresses
 from mailweb.lib.errors import UserError
 
@@ -105,9 +105,7 @@ def learn(ended: Sequence[tuple[Copy, Outcome]], *, now: datetime) -> None:
     """
     closed = [(copy, outcome) for copy, outcome in ended if closes_address(outcome)]
     reached = [
-        _place(copy)
-        for copy, outcome in ended
-        if copy.has_suppressions and outcome.result is Result.DELIVERED
+        _place(copy) for copy, outcome in ended if copy.has_suppressions and opens_address(outcome)
     ]
     if not closed and not reached:
         return

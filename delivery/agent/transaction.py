@@ -168,6 +168,7 @@ class _Transaction:
         self._accepted: list[int] = []
         self._is_pipelined = session.smtp.extensions.pipelining
         self._has_answered = False
+        self._is_first_hop = session.target.via is not None and session.target.via.is_relay
 
     async def run(self, content: bytes) -> None:
         """Go through the transaction; whatever happens, every recipient is accounted for."""
@@ -288,6 +289,8 @@ class _Transaction:
         return len(families) > 1 and reply.enhanced is not None and reply.enhanced.subject == 7
 
     def _settle(self, key: int, outcome: Outcome) -> None:
+        if self._is_first_hop:
+            outcome = replace(outcome, is_first_hop=True)
         self.results.append(RecipientResult(key=key, outcome=outcome))
 
     def _settle_rest(self, outcome: Outcome) -> None:

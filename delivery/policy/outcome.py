@@ -49,7 +49,8 @@ class Outcome:
     operators. `reply` is the server's whole answer, or empty when no server spoke. `not_before`
     is set where nothing was tried, because the host is left alone until then.
     `is_reported_by_host` is set where a server took the message and offers DSN (RFC 3461): from
-    there on it is that server's to say that the message arrived.
+    there on it is that server's to say that the message arrived. `is_first_hop` is set where a
+    relay speaks: what it says of a recipient is not the word of the recipient's own server.
     """
 
     result: Result
@@ -62,6 +63,7 @@ class Outcome:
     reason: Reason = Reason.NONE
     not_before: datetime | None = None
     is_reported_by_host: bool = False
+    is_first_hop: bool = False
 
     @property
     def is_turned_away(self) -> bool:

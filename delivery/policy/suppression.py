@@ -57,14 +57,23 @@ def is_about_address(code: int | None, enhanced: str, reply: str) -> bool:
     return is_permanent and enhanced in ADDRESS_CODES and not _ABOUT_US.search(reply)
 
 
+def opens_address(outcome: Outcome) -> bool:
+    """Whether this end of a try shows that the address exists: its own server took the message.
+
+    A relay takes mail for every address, and finds out later.
+    """
+    return outcome.result is Result.DELIVERED and not outcome.is_first_hop
+
+
 def closes_address(outcome: Outcome) -> bool:
     """Whether this end of a try puts the recipient's address on the sender's list.
 
-    A server has spoken, for good, about this recipient alone: in its answer to RCPT, or to the
-    content where nobody else was to get it. No sentence of our own ever does.
+    The recipient's own server has spoken, for good, about this recipient alone: in its answer to
+    RCPT, or to the content where nobody else was to get it. No sentence of our own ever does.
     """
     return (
         outcome.result is Result.FAILED
+        and not outcome.is_first_hop
         and outcome.scope is Scope.RECIPIENT
         and bool(outcome.reply)
         and outcome.reason is Reason.NONE

@@ -13,6 +13,9 @@ from delivery import services, suppressions
 from delivery.models import Attempt, Recipient, State, Suppression
 from mailweb.lib.addresses import InvalidAddressError
 from tests.delivery.factories import ACCEPTED, LATER, REFUSED, claimed, queued, settled
+from tests.delivery.routing import relay_to, route_to
+from tests.fakes.smtp_server import SmtpServer
+from tests.threads import serving
 
 pytestmark = pytest.mark.django_db
 
@@ -112,6 +115,40 @@ def test_it_counts_for_longer_each_time_and_a_delivery_clears_it(alice, now):
     settled(claimed(now), ACCEPTED, now)
     assert not Suppression.objects.exists()
     assert refused_once(alice, now).times == 1
+
+
+@pytest.fixture
+def relay():
+    with serving(SmtpServer()) as server:
+        yield server
+
+
+def test_what_a_relay_takes_clears_nothing(alice, drain, relay):
+    now = timezone.now()
+    entry = refused_once(alice, now - timedelta(days=2), "friend@plain.test")
+    relay_to(relay)
+    route_to("smarthost")
+    queued("friend@plain.test", owner=alice, now=now)
+    assert drain().delivered == 1
+    assert len(relay.contents) == 1
+    assert list(Suppression.objects.all()) == [entry]
+
+
+def test_what_a_relay_refuses_lists_nobody(alice, drain, relay):
+    relay.replies["RCPT"] = "550 5.1.1 no such user"
+    relay_to(relay)
+    route_to("smarthost")
+    queued("friend@plain.test", owner=alice, now=timezone.now())
+    assert drain().failed == 1
+    assert not Suppression.objects.exists()
+
+
+def test_what_the_recipients_own_server_takes_clears_it(alice, drain):
+    now = timezone.now()
+    refused_once(alice, now - timedelta(days=2), "friend@plain.test")
+    queued("friend@plain.test", owner=alice, now=now)
+    assert drain().delivered == 1
+    assert not Suppression.objects.exists()
 
 
 def test_two_copies_refused_at_once_count_once(alice, now):

@@ -7,7 +7,7 @@ import pytest
 
 from delivery.policy.outcome import Outcome, Result, Scope
 from delivery.policy.reasons import Reason
-from delivery.policy.suppression import closes_address, key_of, time_to_live
+from delivery.policy.suppression import closes_address, key_of, opens_address, time_to_live
 
 NO_MAILBOX = Outcome(
     result=Result.FAILED,
@@ -90,3 +90,10 @@ def test_each_refusal_counts_for_longer_than_the_one_before():
 def test_case_is_folded_and_nothing_else():
     assert key_of("Friend", "X.test") == key_of("friend", "x.test")
     assert len({key_of(one, "x.test") for one in ("a.b", "ab", "a+b", "a-b", "a")}) == 5
+
+
+def test_what_a_relay_says_or_takes_is_no_word_of_the_recipients_own_server():
+    taken = Outcome(result=Result.DELIVERED, scope=Scope.RECIPIENT, code=250, reply="250 ok")
+    assert opens_address(taken)
+    assert not opens_address(replace(taken, is_first_hop=True))
+    assert not closes_address(replace(NO_MAILBOX, is_first_hop=True))
