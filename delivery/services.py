@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
@@ -296,17 +296,16 @@ def retry_now(*, message: OutboundMessage, now: datetime) -> int:
     return _release(message, Q(state=State.WAITING), now)
 
 
-def release(*, message: OutboundMessage, now: datetime) -> int:
-    """Let held copies leave, if they still travel as promised; return how many."""
-    return _release(message, Q(state=State.HELD), now, if_worse=IfWorse.HOLD, asks_sender=False)
+def _release(message: OutboundMessage, copies: Q, now: datetime) -> int:
+    """Let copies leave that nobody holds.
 
-
-def _release(message: OutboundMessage, copies: Q, now: datetime, **changes: Any) -> int:
+    Held ones are let go by whoever holds them: operators by `operations`, rules by `holdrules`, and
+    where the sender was asked by a word of theirs (`releasing`).
+    """
     with transaction.atomic():
-        # What a hold rule holds is not the sender's to let go.
-        mine = message.recipients.filter(copies).exclude(state=State.HELD, held_by__isnull=False)
-        is_released = mine.filter(state__in=(State.SCHEDULED, State.HELD)).exists()
-        released = mine.update(state=State.QUEUED, next_attempt_at=now, hold_reason="", **changes)
+        mine = message.recipients.filter(copies)
+        is_released = mine.filter(state=State.SCHEDULED).exists()
+        released = mine.update(state=State.QUEUED, next_attempt_at=now)
         if released:
             OutboundMessage.objects.filter(pk=message.pk).update(undo_until=None)
             if is_released:
