@@ -2,14 +2,18 @@
 
 Every worker tries to have it; the one that does speaks for all processes of the machine, and when
 it ends another takes over.
+
+It lives inside a worker, so it may cost that nothing: a few connections at a time, each for some
+seconds in all, however slowly its other end writes or reads.
 """
 
 from __future__ import annotations
 
 import logging
+import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import AF_INET6
 from typing import Any
 
 from django.conf import settings
@@ -20,6 +24,8 @@ from mailweb.metrics import CONTENT_TYPE, asker, exposition, may_ask
 
 TAKES_OVER_AFTER_SECONDS = 5.0
 REQUEST_SECONDS = 10.0
+MOST_CONNECTIONS = 8
+WAITS_FOR_ROOM_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +46,11 @@ class _Handler(BaseHTTPRequestHandler):
     """Answers GET /metrics, and nothing else."""
 
     timeout = REQUEST_SECONDS
+    server: _Server
 
     def do_GET(self) -> None:
         """Show the numbers to who may see them."""
+        self.server.has_asked(self.connection)
         if self.path.partition("?")[0] != "/metrics":
             self._answer(404, b"Only /metrics is here.\n")
         elif not may_ask(
@@ -71,8 +79,65 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _Server(ThreadingHTTPServer):
+    """One thread for each connection, and few of them."""
+
     daemon_threads = True
     allow_reuse_address = True
+
+    def __init__(self, *arguments: Any) -> None:
+        self._room = threading.Condition()
+        self._ends_at: dict[socket.socket, float] = {}
+        self._silent: dict[socket.socket, None] = {}
+        super().__init__(*arguments)
+
+    @property
+    def connections(self) -> int:
+        """How many there are now."""
+        return len(self._ends_at)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve somebody, in place of whoever has said nothing for longest if there are many."""
+        with self._room:
+            if self.connections >= MOST_CONNECTIONS and self._silent:
+                self._cut_off(next(iter(self._silent)))
+            has_room = self._room.wait_for(
+                lambda: self.connections < MOST_CONNECTIONS, WAITS_FOR_ROOM_SECONDS
+            )
+            if has_room:
+                self._ends_at[request] = time.monotonic() + REQUEST_SECONDS
+                self._silent[request] = None
+        if has_room:
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def has_asked(self, request: socket.socket) -> None:
+        """Note that somebody has sent a whole request: no newcomer takes their place."""
+        with self._room:
+            self._silent.pop(request, None)
+
+    def service_actions(self) -> None:
+        """Cut off who has had all the time there is; called again and again."""
+        now = time.monotonic()
+        with self._room:
+            for request in [one for one, ends_at in self._ends_at.items() if ends_at <= now]:
+                self._cut_off(request)
+
+    def _cut_off(self, request: socket.socket) -> None:
+        """End a connection, so that its thread ends too; it is still open while it is listed."""
+        self._silent.pop(request, None)
+        try:
+            request.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # its other end was faster
+
+    def shutdown_request(self, request: Any) -> None:
+        """Make room for the next."""
+        with self._room:
+            self._ends_at.pop(request, None)
+            self._silent.pop(request, None)
+            self._room.notify_all()
+        super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Somebody who goes away in the middle is no news."""
@@ -91,7 +156,7 @@ class Listener(threading.Thread):
 
     def run(self) -> None:
         """Try to have the address, and answer there."""
-        kind = type("_Six", (_Server,), {"address_family": AF_INET6})
+        kind = type("_Six", (_Server,), {"address_family": socket.AF_INET6})
         server = kind if ":" in self._endpoint[0] else _Server
         is_told = False
         while not self._ended.is_set():
@@ -112,6 +177,11 @@ class Listener(threading.Thread):
         self._ended.set()
         if self._server is not None:
             self._server.shutdown()
+
+    @property
+    def connections(self) -> int:
+        """How many it serves now."""
+        return self._server.connections if self._server else 0
 
     @property
     def port(self) -> int:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import socket
+import threading
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -97,3 +100,78 @@ def test_addresses_are_read() -> None:
 def test_nobody_listens_unless_it_is_asked_for(settings: Settings) -> None:
     settings.METRICS_LISTEN = ""
     assert metrics_listener.start() is None
+
+
+def connection(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=20)
+
+
+def threads_of_requests() -> int:
+    return sum("process_request_thread" in one.name for one in threading.enumerate())
+
+
+def test_many_who_say_nothing_keep_nobody_from_asking(listener: metrics_listener.Listener) -> None:
+    with ExitStack() as stack:
+        idle = [stack.enter_context(connection(listener.port)) for _ in range(60)]
+        assert ask(listener.port)[0] == 200
+        assert listener.connections <= metrics_listener.MOST_CONNECTIONS
+        most = metrics_listener.MOST_CONNECTIONS
+        assert eventually(lambda: threads_of_requests() <= most)
+        # Whoever waited longest made room.
+        assert idle[0].recv(1) == b""
+    assert eventually(lambda: listener.connections == 0)
+
+
+def test_slow_writer_is_cut_off(
+    listener: metrics_listener.Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics_listener, "REQUEST_SECONDS", 0.5)
+    with connection(listener.port) as slow:
+
+        def is_cut_off() -> bool:
+            try:
+                slow.sendall(b"X")
+                slow.settimeout(0.1)
+                return slow.recv(1) == b""
+            except TimeoutError:
+                return False
+            except ConnectionError:
+                return True
+
+        assert eventually(is_cut_off)
+    assert eventually(lambda: listener.connections == 0)
+
+
+def test_slow_reader_is_cut_off(
+    listener: metrics_listener.Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics_listener, "REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr(metrics_listener, "exposition", lambda: bytes(50_000_000))
+    with connection(listener.port) as slow:
+        slow.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        slow.recv(1)
+        assert eventually(lambda: listener.connections == 0)
+
+
+def test_who_has_asked_is_not_put_out_by_newcomers(
+    listener: metrics_listener.Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, may_answer = threading.Event(), threading.Event()
+
+    def answer() -> bytes:
+        asked.set()
+        assert may_answer.wait(30)
+        return b"numbers"
+
+    monkeypatch.setattr(metrics_listener, "REQUEST_SECONDS", 60.0)
+    monkeypatch.setattr(metrics_listener, "exposition", answer)
+    with ExitStack() as stack:
+        asker = stack.enter_context(connection(listener.port))
+        asker.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        assert asked.wait(10)
+        for _ in range(3 * metrics_listener.MOST_CONNECTIONS):
+            stack.enter_context(connection(listener.port))
+        assert eventually(lambda: listener.connections == metrics_listener.MOST_CONNECTIONS)
+        may_answer.set()
+        with asker.makefile("rb") as answered:
+            assert answered.read().endswith(b"numbers")
