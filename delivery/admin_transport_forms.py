@@ -32,6 +32,17 @@ class Lines(forms.CharField):
         return str(value or "").replace(",", " ").split()
 
 
+def _secret(label: str, help_text: str) -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        strip=False,
+        required=False,
+        max_length=16 * 1024,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=f"{help_text} Left empty, what is stored stays. It is kept encrypted, and never shown.",
+    )
+
+
 class TransportForm(TransportModelForm):
     """All settings; the secret goes in and never comes out."""
 
@@ -43,14 +54,8 @@ class TransportForm(TransportModelForm):
         help_text="Addresses that others see mail come from, such as a proxy's. SPF must allow them.",
     )
     mechanisms = Lines(required=False, help_text="That may be used to log in. Empty: the usual.")
-    secret = forms.CharField(
-        label="Password or token",
-        strip=False,
-        required=False,
-        max_length=16 * 1024,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="Left empty, what is stored stays. It is kept encrypted, and never shown.",
-    )
+    secret = _secret("Password or token", "The refresh token, where it is renewed.")
+    client_secret = _secret("Client secret", "Of the client ID, if it has one.")
 
     class Meta:
         model = Transport
@@ -67,20 +72,40 @@ class TransportForm(TransportModelForm):
             return self.cleaned_data
         tried = Transport(**self.settings())
         tried.sealed_secret = self.instance.sealed_secret
-        if self.cleaned_data["secret"] or not tried.username:
-            tried.secret = self.cleaned_data["secret"]
+        tried.sealed_client_secret = self.instance.sealed_client_secret
+        for name, secret in self.new_secrets().items():
+            if secret is not None:
+                setattr(tried, name, secret)
         try:
             check(tried)
         except UserError as refusal:
             field = refusal.field if refusal.field in self.fields else None
             self.add_error(field, refusal.sentence)
-        if tried.has_secret and not self.cleaned_data["secret"] and self._tells_another(tried):
-            self.add_error("secret", transports.TOLD_TO_ANOTHER)
+        if self.instance.pk is not None:
+            self._check_told(tried)
         return self.cleaned_data
 
-    def _tells_another(self, tried: Transport) -> bool:
-        stored = Transport.objects.get(pk=self.instance.pk)
-        return any(getattr(stored, name) != getattr(tried, name) for name in transports.TELLS_TO)
+    def new_secrets(self) -> dict[str, str | None]:
+        """Return what the service takes: None for what stays, empty for what has no use any more."""
+        row, given = self.instance, self.cleaned_data
+        useless = "" if row.has_secret and not given["username"] else None
+        client_useless = "" if row.has_client_secret and not given["token_url"] else None
+        return {
+            "secret": given["secret"] or useless,
+            "client_secret": given["client_secret"] or client_useless,
+        }
+
+    def _check_told(self, tried: Transport) -> None:
+        """Refuse to tell a stored secret to another server."""
+        stored, new = Transport.objects.get(pk=self.instance.pk), self.new_secrets()
+        changed = {
+            name for name in transports.SHOWN if getattr(stored, name) != getattr(tried, name)
+        }
+        if stored.has_secret and new["secret"] is None and changed & transports.TELLS_TO:
+            self.add_error("secret", transports.TOLD_TO_ANOTHER)
+        is_elsewhere = "token_url" in changed
+        if stored.has_client_secret and new["client_secret"] is None and is_elsewhere:
+            self.add_error("client_secret", transports.CLIENT_TOLD_TO_ANOTHER)
 
 
 class RouteForm(RouteModelForm):

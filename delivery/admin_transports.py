@@ -47,6 +47,10 @@ class TransportAdmin(AnyAdmin):
     fieldsets = (
         (None, {"fields": ("name", "kind", "is_enabled", "hosts", "port", "tls")}),
         ("Log-in", {"fields": ("username", "secret", "mechanisms", "pinned")}),
+        (
+            "Renewing its token (OAuth 2)",
+            {"fields": ("token_url", "client_id", "client_secret", "token_scope")},
+        ),
         ("Where mail comes from", {"fields": ("families", "sources", "exits", "ehlo_name")}),
         ("Answer of “fail”", {"fields": ("code", "enhanced", "text")}),
     )
@@ -71,14 +75,13 @@ class TransportAdmin(AnyAdmin):
     def save_model(self, request: HttpRequest, obj: Transport, form: Any, change: bool) -> None:
         """Add or change it through the service."""
         actor, now = audit.operator(request), timezone.now()
-        settings, secret = form.settings(), form.cleaned_data["secret"]
+        settings = form.settings()
         if change:
             row = Transport.objects.get(pk=obj.pk)
-            is_left = not secret and bool(settings["username"] or not row.username)
-            secret = None if is_left else secret
-            transports.change(row, settings, secret=secret, actor=actor, now=now)
+            transports.change(row, settings, actor=actor, now=now, **form.new_secrets())
         else:
-            row = transports.add(settings, secret=secret, actor=actor, now=now)
+            secrets = {name: form.cleaned_data[name] for name in ("secret", "client_secret")}
+            row = transports.add(settings, actor=actor, now=now, **secrets)
         obj.__dict__.update(row.__dict__)
 
     def delete_model(self, request: HttpRequest, obj: Transport) -> None:

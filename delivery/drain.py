@@ -41,6 +41,7 @@ from delivery.models import Recipient
 from delivery.policies import DatabasePolicyStore
 from delivery.policy.outcome import Outcome, Result, Scope
 from delivery.shares import Shares
+from delivery.tokens import DatabaseTokens
 
 logger = logging.getLogger(__name__)
 
@@ -125,6 +126,7 @@ class Drain:
             answers=self.answers,
             neighbours=self.fleet,
             observer=self._meter,
+            tokens=DatabaseTokens(),
         ) as agent:
             await self._meet(agent)
             rhythm = (

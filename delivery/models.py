@@ -40,6 +40,7 @@ from delivery.rule_models import Suppression as Suppression
 from delivery.smtp import Ret
 from delivery.transport_models import Route as Route
 from delivery.transport_models import Transport as Transport
+from delivery.transport_models import TransportToken as TransportToken
 from delivery.webhook_models import Webhook as Webhook
 from delivery.webhook_models import WebhookCall as WebhookCall
 from mailweb.lib.choices import choices_of

@@ -37,6 +37,16 @@ class Transport(models.Model):
     ehlo_name = models.CharField(max_length=253, blank=True, help_text="Empty: this server's.")
     username = models.CharField(max_length=320, blank=True)
     sealed_secret = models.BinaryField(default=bytes, blank=True, editable=False)
+    token_url = models.CharField(
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Where tokens are renewed (OAuth 2). Empty: the secret is not renewed.",
+    )
+    client_id = models.CharField(max_length=500, blank=True, default="", db_default="")
+    token_scope = models.CharField(max_length=500, blank=True, default="", db_default="")
+    sealed_client_secret = models.BinaryField(null=True, blank=True, editable=False)
     mechanisms = models.JSONField(
         default=list,
         blank=True,
@@ -73,23 +83,76 @@ class Transport(models.Model):
 
     @property
     def has_secret(self) -> bool:
-        """Whether there is a password or token."""
+        """Whether there is a password, a token, or what tokens are renewed with."""
         return bool(self.sealed_secret)
 
     @property
+    def has_client_secret(self) -> bool:
+        """Whether we prove ourselves to whoever renews tokens."""
+        return bool(self.sealed_client_secret)
+
+    @property
     def secret(self) -> str:
-        """The password or token, for whoever logs in with it.
+        """The password or token, for whoever logs in with it; with `token_url` a refresh token.
 
         Raises:
             BrokenSealError: it was sealed under a SECRET_KEY that is not known any more.
         """
-        if not self.sealed_secret:
-            return ""
-        return unseal(bytes(self.sealed_secret), purpose=_PURPOSE).decode()
+        return _opened(self.sealed_secret)
 
     @secret.setter
     def secret(self, secret: str) -> None:
-        self.sealed_secret = seal(secret.encode(), purpose=_PURPOSE) if secret else b""
+        self.sealed_secret = _sealed(secret)
+
+    @property
+    def client_secret(self) -> str:
+        """What proves us to whoever renews tokens.
+
+        Raises:
+            BrokenSealError: it was sealed under a SECRET_KEY that is not known any more.
+        """
+        return _opened(self.sealed_client_secret)
+
+    @client_secret.setter
+    def client_secret(self, secret: str) -> None:
+        self.sealed_client_secret = _sealed(secret) or None
+
+
+class TransportToken(models.Model):
+    """The access token that a transport logs in with for now, and whose turn it is to renew it."""
+
+    transport = models.OneToOneField(
+        Transport, on_delete=models.CASCADE, primary_key=True, related_name="token"
+    )
+    sealed_token = models.BinaryField(default=bytes, blank=True, editable=False)
+    good_until = models.DateTimeField(null=True, blank=True)
+    asking_until = models.DateTimeField(
+        null=True, blank=True, help_text="Somebody asks for another one; nobody else does."
+    )
+
+    def __str__(self) -> str:
+        return f"token of {self.transport}"
+
+    @property
+    def token(self) -> str:
+        """The token.
+
+        Raises:
+            BrokenSealError: it was sealed under a SECRET_KEY that is not known any more.
+        """
+        return _opened(self.sealed_token)
+
+    @token.setter
+    def token(self, token: str) -> None:
+        self.sealed_token = _sealed(token)
+
+
+def _opened(sealed: bytes | memoryview | None) -> str:
+    return unseal(bytes(sealed), purpose=_PURPOSE).decode() if sealed else ""
+
+
+def _sealed(secret: str) -> bytes:
+    return seal(secret.encode(), purpose=_PURPOSE) if secret else b""
 
 
 class Route(models.Model):

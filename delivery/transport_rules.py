@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from delivery.agent.admission import for_sasl
 from delivery.policy.transport import RELAYING, RESERVED, Credentials, Kind, TlsRule
 from delivery.sasl import CredentialsError, Mechanism
+from delivery.sasl.renewal import Endpoint
 from mailweb.lib.addresses import InvalidAddressError, domain_to_ascii
 from mailweb.lib.errors import UserError
 
@@ -40,6 +41,7 @@ def check(row: Transport) -> None:
     row.exits = _addresses(row.exits, "exits")
     _check_hosts(row, kind)
     _check_log_in(row, kind)
+    _check_renewal(row, kind)
     _check_tls(row, kind)
     if len({":" in one for one in row.sources}) < len(row.sources):
         raise BadTransportError("Name at most one address of each family.", field="sources")
@@ -99,11 +101,35 @@ def _check_credentials(row: Transport, kind: Kind) -> None:
         if not all(text.isascii() and len(text) < 256 for text in (row.username, row.secret)):
             raise BadTransportError("A proxy takes up to 255 ASCII characters.", field="username")
         return
-    known = Credentials(username=row.username, secret=row.secret, mechanisms=tuple(row.mechanisms))
+    # What the relay gets is checked when it is issued, where tokens are renewed.
+    secret = "token" if row.token_url else row.secret
+    known = Credentials(username=row.username, secret=secret, mechanisms=tuple(row.mechanisms))
     try:
         for_sasl(known)
     except CredentialsError as error:
         raise BadTransportError(str(error), field="secret") from None
+
+
+def _check_renewal(row: Transport, kind: Kind) -> None:
+    """RFC 6749 §6: by a refresh token, at a server that is told it over TLS."""
+    if not row.token_url:
+        if row.client_id or row.token_scope or row.has_client_secret:
+            raise BadTransportError("Say where tokens are renewed.", field="token_url")
+        return
+    try:
+        Endpoint.of(row.token_url)
+    except ValueError:
+        raise BadTransportError(
+            "Tokens are renewed at an https:// address, without a password in it.",
+            field="token_url",
+        ) from None
+    if kind not in RELAYING or row.mechanisms != [Mechanism.XOAUTH2] or not row.username:
+        raise BadTransportError(
+            "Tokens are for a relay that is logged in to by XOAUTH2: name that alone.",
+            field="mechanisms",
+        )
+    if not row.client_id:
+        raise BadTransportError("Who asks for tokens has a client ID.", field="client_id")
 
 
 def _check_tls(row: Transport, kind: Kind) -> None:

@@ -16,6 +16,7 @@ from delivery.config import DeliveryConfig
 from delivery.models import Transport
 from delivery.policies import DatabasePolicyStore
 from delivery.policy.transport import Kind
+from delivery.tokens import DatabaseTokens
 
 
 class Finding(NamedTuple):
@@ -34,7 +35,7 @@ class Tested:
 
 
 async def test(row: Transport) -> Tested:
-    """Try the transport as it is set up, paused or not; nothing is stored."""
+    """Try the transport as it is set up, paused or not; nothing is stored but a new token."""
     via = await sync_to_async(transports.usable_value_of)(row, now=timezone.now())
     if via.barred is not None:
         return Tested(False, (Finding("settings", via.barred.public),))
@@ -47,7 +48,9 @@ async def test(row: Transport) -> Tested:
         )
         return Tested(True, (Finding("way", words),))
     config, clock = DeliveryConfig.from_settings(), SystemClock()
-    async with Agent(config.agent, policies=DatabasePolicyStore(), clock=clock) as agent:
+    async with Agent(
+        config.agent, policies=DatabasePolicyStore(), clock=clock, tokens=DatabaseTokens()
+    ) as agent:
         trials = await agent.try_out(via)
     return Tested(
         works=any(trial.works for trial in trials),

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models.deletion import ProtectedError
 
 from delivery import audit, tasks
-from delivery.models import DUE_STATES, Recipient, State, Transport
+from delivery.models import DUE_STATES, Recipient, State, Transport, TransportToken
 from delivery.policy import transport as policy
 from delivery.policy.outcome import Outcome
 from delivery.policy.routing import barred
@@ -46,12 +46,18 @@ class TransportInUseError(UserError):
 LOGS_IN_AT = frozenset({"kind", "hosts", "port", "username"})
 """What says where and as whom; another place has to prove itself anew."""
 
-TELLS_TO = frozenset({"kind", "hosts", "tls"})
+TELLS_TO = frozenset({"kind", "hosts", "tls", "token_url"})
 """What says who learns the secret. Who changes it without knowing the secret could have it told to himself."""
 
 TOLD_TO_ANOTHER = "Enter the password again: with these changes another server would get it."
+CLIENT_TOLD_TO_ANOTHER = (
+    "Enter the client secret again: with these changes another server would get it."
+)
 
-LOGS_IN_BY = frozenset({"hosts", "port", "username", "mechanisms", "pinned"})
+RENEWS_BY = frozenset({"token_url", "client_id", "token_scope"})
+"""What says how its token is renewed, if it is."""
+
+LOGS_IN_BY = frozenset({"hosts", "port", "username", "mechanisms", "pinned", *RENEWS_BY})
 """What a paused transport is resumed for if it changes; the secret, too."""
 
 
@@ -68,15 +74,21 @@ def named(name: str) -> Transport:
 
 
 def add(
-    changes: dict[str, Any], *, actor: audit.Actor, now: datetime, secret: str = ""
+    changes: dict[str, Any],
+    *,
+    actor: audit.Actor,
+    now: datetime,
+    secret: str = "",
+    client_secret: str = "",
 ) -> Transport:
-    """Set a transport up.
+    """Set a transport up. Where it renews its tokens, `secret` is a refresh token.
 
     Raises:
         BadTransportError: its settings do not go together; the sentence says which.
     """
     row = Transport(**changes)
     row.secret = secret
+    row.client_secret = client_secret
     check(row)
     with transaction.atomic():
         row.save()
@@ -92,8 +104,9 @@ def change(
     actor: audit.Actor,
     now: datetime,
     secret: str | None = None,
+    client_secret: str | None = None,
 ) -> None:
-    """Change settings; `secret` is left alone if None, and forgotten if empty.
+    """Change settings; secrets are left alone if None, and forgotten if empty.
 
     A transport that was paused goes on if it may log in now.
 
@@ -105,23 +118,43 @@ def change(
         setattr(row, name, value)
     if secret is not None:
         row.secret = secret
+    if client_secret is not None:
+        row.client_secret = client_secret
     check(row)
     after = _shown(row)
     changed = {name for name, value in after.items() if before[name] != value}
-    if secret is None and row.has_secret and changed & TELLS_TO:
-        raise BadTransportError(TOLD_TO_ANOTHER, field="secret")
-    may_log_in = row.paused_at is not None and (secret is not None or changed & LOGS_IN_BY)
+    _check_told(row, changed, secret, client_secret)
+    has_new_secret = secret is not None or client_secret is not None
+    may_log_in = row.paused_at is not None and (has_new_secret or changed & LOGS_IN_BY)
     row.version += 1
     if changed & LOGS_IN_AT:
         row.proven = {}
     with transaction.atomic():
-        row.save()
+        row.save(update_fields=_written(secret))
+        if has_new_secret or changed & LOGS_IN_BY:
+            TransportToken.objects.filter(transport=row).delete()
         detail = {name: after[name] for name in sorted(changed)}
-        _write("transport changed", row, actor, now, changed=detail, new_secret=secret is not None)
+        _write("transport changed", row, actor, now, changed=detail, new_secret=has_new_secret)
         if may_log_in:
             resume(row, actor=actor, now=now)
         else:
             wake(row.name, now=now)
+
+
+def _written(secret: str | None) -> list[str]:
+    """Return the columns to write: a refresh token may have been renewed since they were read."""
+    kept = {"id", "sealed_secret"} if secret is None else {"id"}
+    return [field.name for field in Transport._meta.concrete_fields if field.name not in kept]
+
+
+def _check_told(
+    row: Transport, changed: set[str], secret: str | None, client_secret: str | None
+) -> None:
+    """Refuse to tell a secret to somebody else than before, unless whoever asks for it knows it."""
+    if secret is None and row.has_secret and changed & TELLS_TO:
+        raise BadTransportError(TOLD_TO_ANOTHER, field="secret")
+    if client_secret is None and row.has_client_secret and "token_url" in changed:
+        raise BadTransportError(CLIENT_TOLD_TO_ANOTHER, field="client_secret")
 
 
 def remove(row: Transport, *, actor: audit.Actor, now: datetime) -> None:
@@ -221,9 +254,12 @@ def usable_value_of(row: Transport, *, now: datetime) -> policy.Transport:
 def _credentials(row: Transport) -> Credentials | None:
     if not row.username:
         return None
+    secret, _ = row.secret, row.client_secret
     return Credentials(
         username=row.username,
-        secret=row.secret,
+        # A refresh token is no business of the relay's.
+        secret="" if row.token_url else secret,
+        renews=bool(row.token_url),
         mechanisms=tuple(row.mechanisms),
         pinned=row.pinned,
         proven=tuple(row.proven.items()),
@@ -245,6 +281,9 @@ SHOWN = (
     "exits",
     "ehlo_name",
     "username",
+    "token_url",
+    "client_id",
+    "token_scope",
     "mechanisms",
     "pinned",
     "code",
@@ -252,7 +291,7 @@ SHOWN = (
     "text",
     "is_enabled",
 )
-"""Everything about a transport that may be looked at: all but the secret."""
+"""Everything about a transport that may be looked at: all but the secrets."""
 
 
 def _shown(row: Transport) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from types import TracebackType
 from delivery.agent import probe, second_try, trial
 from delivery.agent.answers import Resolver
 from delivery.agent.cache import AnswerCache
+from delivery.agent.caller import Caller
 from delivery.agent.clock import Clock
 from delivery.agent.config import AgentConfig
 from delivery.agent.deliver import deliver
@@ -25,9 +26,11 @@ from delivery.agent.policy_host import PolicyHost
 from delivery.agent.pool import Pool
 from delivery.agent.relay import Relays
 from delivery.agent.resolver import DnsResolver
+from delivery.agent.tokens import Tokens, TokenStore
 from delivery.agent.trial import Trial
 from delivery.policy.facts import DomainFacts, TlsaState
 from delivery.policy.transport import Kind, Transport
+from delivery.sasl.renewal import MAX_ANSWER, TokenError
 
 FACTS_HOLD = timedelta(seconds=60)
 MOST_FACTS = 5000
@@ -53,6 +56,7 @@ class Agent:
         answers: AnswerCache | None = None,
         neighbours: Neighbours | None = None,
         observer: Observer = NOBODY,
+        tokens: TokenStore | None = None,
     ) -> None:
         self._clock = clock
         self._observer = observer
@@ -83,7 +87,19 @@ class Agent:
             neighbours=neighbours,
             observer=observer,
         )
-        self._relays = Relays(resolver=self._resolver, pool=self._pool, clock=clock)
+        # Operators say where tokens are issued: it may be inside their own network.
+        caller = Caller(
+            resolver=self._resolver,
+            ca_file=config.ca_file,
+            allows=lambda _, is_tls: is_tls,
+            kept_octets=MAX_ANSWER,
+        )
+        self._tokens = Tokens(
+            store=tokens, caller=caller, clock=clock, time_scale=config.time_scale
+        )
+        self._relays = Relays(
+            resolver=self._resolver, pool=self._pool, clock=clock, tokens=self._tokens
+        )
         self._facts: dict[str, DomainFacts] = {}
         self._looking: dict[str, asyncio.Task[DomainFacts]] = {}
 
@@ -100,6 +116,7 @@ class Agent:
         for task in looking:
             task.cancel()
         await asyncio.gather(*looking, return_exceptions=True)
+        await self._tokens.close()
         await self._pool.close()
         await self._policies.close()
         await self._resolver.close()
@@ -151,6 +168,10 @@ class Agent:
         """Visit what a transport leads to, without a message."""
         if via.kind is Kind.SOCKS:
             return tuple([await trial.try_proxy(via, name, self._dialer) for name in via.hosts])
+        try:
+            via = await self._tokens.renewed(via)
+        except TokenError as error:
+            return (Trial(place="token", words=(str(error),), works=False),)
         return await trial.try_relay(via, await self._relays.facts_of(via), pool=self._pool)
 
     async def _facts_about(self, domain: str) -> DomainFacts:

@@ -38,11 +38,17 @@ class Caller:
     """
 
     def __init__(
-        self, *, resolver: Resolver, ca_file: str, allows: Callable[[str, bool], bool]
+        self,
+        *,
+        resolver: Resolver,
+        ca_file: str,
+        allows: Callable[[str, bool], bool],
+        kept_octets: int = KEPT_OCTETS,
     ) -> None:
         self._resolver = resolver
         self._ca_file = ca_file
         self._allows = allows
+        self._kept_octets = kept_octets
 
     async def post(
         self,
@@ -125,7 +131,7 @@ class Caller:
             try:
                 return CallAnswer(
                     status=response.status_code,
-                    words=await _beginning(response),
+                    words=await _beginning(response, self._kept_octets),
                     retry_after=response.headers.get("Retry-After", "")[:40],
                 )
             finally:
@@ -140,11 +146,11 @@ def _is_address(host: str) -> bool:
     return True
 
 
-async def _beginning(response: httpx2.Response) -> str:
+async def _beginning(response: httpx2.Response, most: int) -> str:
     """Return the first octets as text; the rest is never read."""
     read = b""
     async for piece in response.aiter_raw():
         read += piece
-        if len(read) >= KEPT_OCTETS:
+        if len(read) >= most:
             break
-    return read[:KEPT_OCTETS].decode("utf-8", "replace").replace("\0", "")
+    return read[:most].decode("utf-8", "replace").replace("\0", "")

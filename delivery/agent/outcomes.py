@@ -234,6 +234,17 @@ def still_locked_out(name: str, why: str, until: datetime) -> Outcome:
     return replace(told, not_before=until)
 
 
+def no_token(name: str, why: str, *, until: datetime | None) -> Outcome:
+    """Nothing was tried, because there is no token to log in with: `until` then, or as locked out."""
+    sentence = barred_sentence(name, _CANNOT_ASK if until else _CANNOT_LOG_IN)
+    told = _deferred("4.7.8", sentence, scope=Scope.TRANSPORT, private=why)
+    return replace(told, not_before=until)
+
+
+_CANNOT_ASK = (
+    "can't log in now: the server that lets us in for its relay could not be asked."
+    " The copy is tried again."
+)
 _CANNOT_LOG_IN = "can't log in at its server. The copy waits until an operator has seen to it."
 
 

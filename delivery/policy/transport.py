@@ -82,7 +82,8 @@ class Credentials:
 
     No mechanisms means the usual ones. Where one is `pinned`, no weaker one will do, so that nobody
     in between can talk us into one. `proven` has hosts, each with the strongest that was ever used
-    there, and so is pinned as well.
+    there, and so is pinned as well. Where the log-in `renews`, the secret is a token that whoever
+    logs in gets first: until then it is empty.
     """
 
     username: str
@@ -90,6 +91,7 @@ class Credentials:
     mechanisms: tuple[str, ...] = ()
     pinned: str = ""
     proven: tuple[tuple[str, str], ...] = ()
+    renews: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

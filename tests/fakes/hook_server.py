@@ -47,6 +47,9 @@ class HookServer:
         self._thread.join()
         self._server.server_close()
 
+    def prepare(self) -> None:
+        """Decide about the answer to what was just heard, if that depends."""
+
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self
 
@@ -55,6 +58,7 @@ class HookServer:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 fields = {name.lower(): value for name, value in self.headers.items()}
                 server.heard.append((self.path, fields, body))
+                server.prepare()
                 if server.pause is not None:
                     server.pause.wait(30)
                 self.send_response(server.status)

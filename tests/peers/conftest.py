@@ -11,6 +11,7 @@ from delivery.agent.agent import Agent
 from delivery.agent.config import AgentConfig
 from delivery.agent.health import Health
 from delivery.agent.job import AttemptReport, Job, JobRecipient
+from delivery.agent.tokens import TokenStore
 from delivery.policy.modes import Mode, Order
 from delivery.policy.outcome import Outcome
 from tests.fakes import policy_world
@@ -40,6 +41,7 @@ class Net:
         self.time_scale = 0.1
         self.options: dict[str, Any] = {}
         self.health: Health | None = None
+        self.tokens: TokenStore | None = None
         self._stack = stack
         self._agent: Agent | None = None
 
@@ -78,6 +80,7 @@ class Net:
                     clock=self.clock,
                     resolver=self.resolver,
                     health=self.health,
+                    tokens=self.tokens,
                 )
             )
         return self._agent

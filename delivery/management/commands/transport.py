@@ -71,6 +71,7 @@ class Command(BaseCommand):
         row = transports.add(
             {"name": options["name"], **_changes(options)},
             secret=_secret(options) or "",
+            client_secret=_client_secret(options) or "",
             actor=audit.shell(),
             now=timezone.now(),
         )
@@ -82,6 +83,7 @@ class Command(BaseCommand):
             row,
             _changes(options),
             secret=_secret(options),
+            client_secret=_client_secret(options),
             actor=audit.shell(),
             now=timezone.now(),
         )
@@ -130,6 +132,12 @@ def _add_settings(parser: ArgumentParser, *, is_new: bool) -> None:
     parser.add_argument("--ehlo-name", help="the name to say in EHLO")
     parser.add_argument("--user", dest="username", help="who logs in; empty for nobody")
     parser.add_argument("--secret-file", help="file with the password or token; - reads it here")
+    parser.add_argument(
+        "--token-url", help="where tokens are renewed; the secret is a refresh token"
+    )
+    parser.add_argument("--client-id", help="who asks for tokens there")
+    parser.add_argument("--client-secret-file", help="file with what proves that, if anything does")
+    parser.add_argument("--token-scope", help="what tokens are asked for, if that must be said")
     parser.add_argument("--pinned", help="the weakest mechanism that will do")
     parser.add_argument("--code", type=int, help="of “fail”: 400 to 599")
     parser.add_argument("--enhanced", help="of “fail”: such as 5.7.0")
@@ -156,7 +164,14 @@ def _secret(options: dict[str, Any]) -> str | None:
     """Read the secret from a file or standard input: what is on a command line, others can see."""
     if options["username"] == "":
         return ""
-    source = options["secret_file"]
+    return _read_secret(options["secret_file"])
+
+
+def _client_secret(options: dict[str, Any]) -> str | None:
+    return "" if options["token_url"] == "" else _read_secret(options["client_secret_file"])
+
+
+def _read_secret(source: str | None) -> str | None:
     if source is None:
         return None
     if source == "-":
@@ -184,6 +199,7 @@ def _state(row: Transport) -> str:
 def _document(row: Transport) -> dict[str, Any]:
     return {name: getattr(row, name) for name in transports.SHOWN} | {
         "has_secret": row.has_secret,
+        "has_client_secret": row.has_client_secret,
         "paused_at": row.paused_at.isoformat() if row.paused_at else None,
         "paused_because": row.paused_because or None,
         "last_session": row.last_session,
