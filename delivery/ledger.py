@@ -85,10 +85,10 @@ def settle(
     ]
     with transaction.atomic():
         _write(changes)
-        _ask_senders([copy.pk for copy, one in known if one.result is Result.HELD], now)
+        asks = _ask_senders([copy.pk for copy, one in known if one.result is Result.HELD], now)
         suppressions.learn(known, now=now)
         states = {change[0] for change in changes}
-        has_news = any(change[_NOTICE_DUE] for change in changes)
+        has_news = asks or any(change[_NOTICE_DUE] for change in changes)
         owners = {copy.owner_id for copy, _ in known}
         # Who was turned away has not been tried: that is no news.
         tried = [copy.pk for copy, outcome in known if not outcome.is_turned_away]
@@ -97,11 +97,18 @@ def settle(
     return len(changes)
 
 
-def _ask_senders(held: list[int], now: datetime) -> None:
-    """Mark copies that would travel worse than promised: only their sender can let them go."""
-    if held:
-        just_held = Recipient.objects.filter(pk__in=held, state=State.HELD, hold_reason="")
-        just_held.update(asks_sender=True, held_at=now)
+def _ask_senders(held: list[int], now: datetime) -> bool:
+    """Mark copies that would travel worse than promised: only their sender can let them go.
+
+    Whatever their sender wants to be told of deliveries, this is a question. Return whether there is
+    one that was not asked before.
+    """
+    if not held:
+        return False
+    just_held = Recipient.objects.filter(
+        pk__in=held, state=State.HELD, hold_reason="", asks_sender=False
+    )
+    return bool(just_held.update(asks_sender=True, held_at=now, notice_due=True))
 
 
 def _after_settling(messages: set[int], states: set[Any], *, has_news: bool) -> None:

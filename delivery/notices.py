@@ -34,7 +34,10 @@ _ENDS = (
 
 
 def tell(*, now: datetime) -> None:
-    """Report every end whose sender has yet to be told of it, one transaction a message."""
+    """Report every end, and every hold that asks its sender, that is yet to be told of.
+
+    One transaction a message.
+    """
     due = Recipient.objects.filter(notice_due=True).order_by("id")
     _for_each(_messages(due, MESSAGES_AT_ONCE), lambda message: _tell_ends(message, now))
 
@@ -76,6 +79,8 @@ def _tell_ends(message: OutboundMessage, now: datetime) -> None:
     if not due or _is_gathering(message, due, now):
         return
     Recipient.objects.filter(pk__in=[one.pk for one in due]).update(notice_due=False)
+    asking = [one for one in due if one.state == State.HELD and one.asks_sender]
+    _send(message, asking, "held", now)
     for state, about, kind in _ENDS:
         _send(
             message,
@@ -87,7 +92,8 @@ def _tell_ends(message: OutboundMessage, now: datetime) -> None:
 
 def _is_gathering(message: OutboundMessage, due: list[Recipient], now: datetime) -> bool:
     """Whether other copies are about to end as well: being tried, or next, for the first time."""
-    if any(one.settled_at and one.settled_at <= now - GATHERS_FOR for one in due):
+    times = (one.settled_at or one.held_at for one in due)
+    if any(at is not None and at <= now - GATHERS_FOR for at in times):
         return False
     soon = Q(state=State.SENDING, attempts_made__lte=1) | Q(
         state=State.QUEUED, attempts_made=0, next_attempt_at__lte=now

@@ -28,7 +28,7 @@ def report_on(
     outbox_url: str,
     now: datetime,
 ) -> Report:
-    """Return the report that tells `kind` ("failed", "delayed", "delivered") about these copies.
+    """Return the report that tells `kind` about these copies, as `delivery_settled` names it.
 
     `original` is the message, or at least its header (`size_needed` says how much is wanted).
     """

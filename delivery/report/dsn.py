@@ -9,7 +9,7 @@ from email.utils import format_datetime
 
 from delivery.report import words
 from delivery.report.escaping import field, one_line
-from delivery.report.facts import Report
+from delivery.report.facts import Action, Report
 from delivery.report.fields import status_fields
 from delivery.report.original import Part, original_part
 
@@ -19,9 +19,13 @@ _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,900}>")
 def build(report: Report) -> bytes:
     """Return the report as a message with CRLF line endings.
 
+    Of what is held nothing was tried: that is a message with words alone.
+
     RFC 6533 §4: in UTF-8 only if the message it is about was; otherwise everything but a returned
     message is ASCII.
     """
+    if report.action is Action.HELD:
+        return _head(report, answers=False).encode() + _readable(report)
     kind = "global-delivery-status" if report.is_international else "delivery-status"
     parts = [
         _readable(report),
@@ -33,7 +37,8 @@ def build(report: Report) -> bytes:
     body = b"".join(opening + part + b"\r\n" for part in parts)
     return b"".join(
         (
-            _head(report, all(part.isascii() for part in parts)).encode(),
+            _head(report).encode(),
+            field("Content-Transfer-Encoding", _encoding(b"".join(parts))).encode(),
             f'Content-Type: multipart/report; report-type={kind};\r\n boundary="{boundary}"\r\n'.encode(),
             b"\r\n",
             body,
@@ -50,9 +55,13 @@ def _readable(report: Report) -> bytes:
 
 
 def _part(part: Part) -> bytes:
-    encoding = "7bit" if part.data.isascii() else "8bit"
+    encoding = _encoding(part.data)
     head = f"Content-Type: {part.content_type}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
     return head.encode() + part.data
+
+
+def _encoding(data: bytes) -> str:
+    return "7bit" if data.isascii() else "8bit"
 
 
 def _boundary(report: Report, parts: list[bytes]) -> str:
@@ -63,7 +72,8 @@ def _boundary(report: Report, parts: list[bytes]) -> str:
     return boundary
 
 
-def _head(report: Report, is_ascii: bool) -> str:
+def _head(report: Report, *, answers: bool = True) -> str:
+    """Return the header but for the content; `answers` says whether it does (RFC 3834 §5)."""
     original = one_line(report.original_id)
     is_known = _MESSAGE_ID.fullmatch(original) is not None
     return "".join(
@@ -75,9 +85,8 @@ def _head(report: Report, is_ascii: bool) -> str:
             field("Message-ID", f"<{report.report_id}>"),
             field("In-Reply-To", original if is_known else ""),
             field("References", original if is_known else ""),
-            field("Auto-Submitted", "auto-replied"),
+            field("Auto-Submitted", "auto-replied" if answers else "auto-generated"),
             field("MIME-Version", "1.0"),
-            field("Content-Transfer-Encoding", "7bit" if is_ascii else "8bit"),
         )
     )
 

@@ -19,6 +19,9 @@ class Action(StrEnum):
     FAILED = "failed"
     DELAYED = "delayed"
     DELIVERED = "delivered"
+    HELD = "held"
+    """It waits here for a word of its sender: nothing was tried, so this is no status report."""
+
     RELAYED = "relayed"
     """Taken by a server that will not say how it went on."""
 

@@ -147,6 +147,10 @@ _TLS: Final = Meaning(
     "Send it again in a day: such trouble is often mended by then. If it is no secret, the outbox"
     " can send it to this recipient with TLS optional.",
 )
+_DECIDE: Final = (
+    "Send it all the same, let it wait until it travels as you were told, choose another mode, or"
+    " take it back."
+)
 _ASK: Final = "Ask whoever runs this server."
 _NO_ACTION: Final = "You need not do anything: it is still being tried."
 _FROM_TLS: Final = frozenset({(7, 4), (7, 5), (7, 10), (7, 30)})
@@ -156,6 +160,8 @@ def meaning_of(one: RecipientReport) -> Meaning:
     """Return what is known about why a copy failed or waits; nothing where it arrived."""
     if one.action in (Action.DELIVERED, Action.RELAYED):
         return Meaning()
+    if one.action is Action.HELD:
+        return Meaning("", _DECIDE)
     found = _meaning(one)
     # Where no server spoke, our own sentence has said why.
     cause = found.cause if one.reply or found in (_TLS, _REQUIRETLS) else ""

@@ -19,12 +19,14 @@ WIDTH = 76
 _TITLES = {
     Action.FAILED: "Not delivered",
     Action.DELAYED: "Delayed",
+    Action.HELD: "Held",
     Action.DELIVERED: "Delivered",
     Action.RELAYED: "Handed over",
 }
 _OF_SEVERAL = {
     Action.FAILED: "did not reach",
     Action.DELAYED: "is late for",
+    Action.HELD: "is held for",
     Action.DELIVERED: "reached the servers of",
     Action.RELAYED: "reached the servers of",
 }
@@ -46,7 +48,10 @@ def text(report: Report) -> str:
         lines += [*_about(report, one), ""]
     if len(report.recipients) > len(shown):
         more = len(report.recipients) - len(shown)
-        lines += [f"And {more:,} more, who are in the second part of this report.", ""]
+        lines += [
+            f"And {more:,} more, who are in {'the outbox' if report.action is Action.HELD else 'the second part of this report'}.",
+            "",
+        ]
     lines += [*_about_original(report), *_where(report)]
     return "\n".join(lines) + "\n"
 
@@ -63,6 +68,8 @@ def _opening(report: Report) -> str:
         return f"{message} is in the mailbox of {one_line(one.address)}."
     if one.action is Action.RELAYED:
         return f"{message} was taken by the server of {one_line(one.address)}."
+    if one.action is Action.HELD:
+        return f"{message} was not sent to {one_line(one.address)}. {one_line(one.explanation)}"
     tried = "was not delivered" if one.action is Action.FAILED else "is still waiting"
     if one.attempts > 1:
         tried = f"was tried {one.attempts} times in {_span(report.now - report.began_at)}"
@@ -90,7 +97,7 @@ def _about(report: Report, one: RecipientReport) -> Iterator[str]:
     if one.action is Action.DELAYED:
         yield from _wrapped(_schedule(report, one), 2)
     if meaning.advice:
-        is_a_step = one.action is Action.FAILED
+        is_a_step = one.action in (Action.FAILED, Action.HELD)
         yield from _wrapped(f"{'What you can do: ' if is_a_step else ''}{meaning.advice}", 2)
 
 
@@ -135,7 +142,7 @@ def _then(report: Report, one: RecipientReport) -> str:
 def _about_original(report: Report) -> list[str]:
     """Say what is enclosed, where that may surprise."""
     said = ""
-    if report.requires_tls:
+    if report.requires_tls and report.action is not Action.HELD:
         said = (
             "Your message required TLS on its whole way (REQUIRETLS), so this report encloses its"
             " header and nothing of its text."
@@ -154,6 +161,10 @@ def _where(report: Report) -> list[str]:
         "The outbox shows what can be done for each of them: try again, send with other rules,"
         " or to another address."
     )
+    if report.action is Action.HELD:
+        offer = (
+            "The outbox has it, for as long as you like. Nothing leaves before you have decided:"
+        )
     return [*_wrapped(offer), report.outbox_url]
 
 

@@ -33,6 +33,9 @@ class Notice(StrEnum):
     NONE = ""
     FAILED = "failed"
     DELAYED = "delayed"
+    HELD = "held"
+    """It waits for a word of its sender."""
+
     ARRIVED = "arrived"
     """Told only where its sender asked for that."""
 

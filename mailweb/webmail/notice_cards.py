@@ -1,7 +1,7 @@
 """Cards about deliveries that need a decision: above the list of a mailbox, and on a notice's page.
 
-A failed or late delivery has a notice in the inbox; mail that is held for a word of its sender has
-none, and its card goes once they have decided.
+Each has a notice in the inbox, and its card goes with that; only where mail is held for a word of its
+sender, the card stays until they have decided.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MOST_BUTTONS = 2
 class NoticeCard:
     """One card: what happened, and the first ways out.
 
-    `key` is the notice's, empty where there is none. `away_url` and `away` are the button that
+    `key` is the notice's, empty where it has been read. `away_url` and `away` are the button that
     takes the card away without doing anything.
     """
 
@@ -57,8 +57,15 @@ def cards_in(mailbox: Mailbox, *, user: User, now: datetime, back: str) -> tuple
     about = {notice.reports_on_id for notice in notices} - {None}
     keys = [*(message.pk for message in held), *(key for key in about if key is not None)]
     cards = _cards(user, keys, now=now, back=back)
-    found = [_held(cards[message.pk], now) for message in held if message.pk in cards]
+    asking = {one.reports_on_id: one for one in notices if one.notice == Notice.HELD}
+    found = [
+        _held(cards[message.pk], asking.get(message.pk), now)
+        for message in held
+        if message.pk in cards
+    ]
     for notice in notices:
+        if notice.notice == Notice.HELD:
+            continue
         card = cards.get(notice.reports_on_id or 0)
         found.append(_told(notice, card, now=now, back=back))
     return tuple(found)
@@ -88,12 +95,12 @@ def _cards(user: User, keys: list[int], *, now: datetime, back: str) -> dict[int
     return {card.item.message.pk: card for card in cards}
 
 
-def _held(card: Card, now: datetime) -> NoticeCard:
+def _held(card: Card, notice: Message | None, now: datetime) -> NoticeCard:
     item = card.item
     first = next(part for part in card.parts if part.copy.recipient.asks_sender)
     at = timezone.localtime(first.copy.recipient.held_at or item.message.queued_at)
     return NoticeCard(
-        key="",
+        key=str(notice.uuid) if notice is not None else "",
         title=f"Held: {item.subject or NO_SUBJECT}",
         text=first.copy.sentence,
         date=days.short(at, timezone.localtime(now)),

@@ -1,4 +1,4 @@
-"""News from delivery: a report (RFC 3464) is filed in its sender's inbox."""
+"""News from delivery: a report (RFC 3464), or a question, is filed in its sender's inbox."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
     from delivery.models import Recipient
 
-_KINDS = {"failed": Notice.FAILED, "delayed": Notice.DELAYED, "delivered": Notice.ARRIVED}
+_KINDS = {
+    "failed": Notice.FAILED,
+    "delayed": Notice.DELAYED,
+    "held": Notice.HELD,
+    "delivered": Notice.ARRIVED,
+}
 
 
 @receiver(delivery_settled, sender=OutboundMessage)

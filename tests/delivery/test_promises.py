@@ -8,15 +8,25 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from delivery import audit, dispatch, operations, releasing, services
+from delivery import (
+    audit,
+    claims,
+    dispatch,
+    maintenance,
+    notices,
+    operations,
+    releasing,
+    services,
+)
 from delivery.config import DeliveryConfig
 from delivery.models import Attempt, OutboundMessage, State
 from delivery.orders import VERBS, Order
 from delivery.picking import Filters, chosen
 from delivery.policy.modes import Mode, SenderPolicy
+from delivery.policy.outcome import Outcome, Result, Scope
 from delivery.policy.promise import IfWorse
 from delivery.policy.verdict import Way
-from tests.delivery.factories import CONTENT
+from tests.delivery.factories import CONTENT, claimed, settled
 from tests.fakes.clock import FakeClock
 
 pytestmark = pytest.mark.django_db
@@ -81,6 +91,51 @@ def test_what_would_travel_worse_is_held_at_its_time_and_nothing_connects(alice,
     assert (worse.held_at, worse.attempts_made) == (clock.now(), 0)
     assert as_good.state == State.DELIVERED
     assert not Attempt.objects.filter(domain="starttls.test").exists()
+
+
+def told(message):
+    return list(message.notices.order_by("id").values_list("subject", flat=True))
+
+
+def test_its_sender_is_told_once_of_what_is_held(alice, clock, work):
+    message = scheduled(alice, clock, "a@starttls.test", "b@starttls.test", "friend@dane.test")
+    message.recipients.update(notify="NEVER")
+    clock.advance(DAY)
+    assert work().held == 2
+    for _ in range(3):
+        notices.tell(now=clock.now())
+        maintenance.sweep(now=clock.now())
+    assert told(message) == ["Held: 2 of 3 recipients"]
+    assert not message.recipients.filter(notice_due=True).exists()
+
+
+def test_a_worker_that_is_late_asks_nothing_twice(alice, clock, work):
+    message = scheduled(alice, clock, "friend@starttls.test")
+    clock.advance(DAY)
+    late = claimed(clock.now())
+    clock.advance(timedelta(minutes=5))
+    claims.reclaim_abandoned(now=clock.now())
+    assert work().held == 1
+    notices.tell(now=clock.now())
+    settled(late, Outcome(result=Result.HELD, scope=Scope.RECIPIENT, public=WHY), clock.now())
+    notices.tell(now=clock.now())
+    assert told(message) == ["Held: friend@starttls.test"]
+
+
+def test_who_has_decided_by_then_is_not_asked(alice, clock, work):
+    message = held(alice, clock, work)
+    releasing.send_all_the_same(message=message, now=clock.now())
+    notices.tell(now=clock.now())
+    assert told(message) == []
+
+
+def test_what_is_held_again_after_an_operator_let_it_go_is_told_again(alice, clock, work):
+    message = held(alice, clock, work)
+    notices.tell(now=clock.now())
+    order("release", message.recipients.get().pk, clock.now())
+    assert work().held == 1
+    notices.tell(now=clock.now())
+    assert told(message) == ["Held: friend@starttls.test"] * 2
 
 
 def test_a_copy_that_others_hold_is_never_taken_for_one_that_asks_its_sender(alice, clock, work):

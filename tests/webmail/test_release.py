@@ -6,14 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from delivery import dispatch, stored
+from delivery import dispatch, notices, stored
 from delivery.agent.cache import AnswerCache
 from delivery.agent.health import Health
 from delivery.config import DeliveryConfig
 from delivery.models import OutboundMessage, State
 from delivery.policy.facts import DomainFacts, HostFacts, TlsaState
 from delivery.policy.verdict import Way
-from mailweb.webmail.models import Draft
+from mailweb.webmail.models import Draft, Message, Notice
 from tests.fakes.clock import FakeClock
 from tests.labs import running_lab
 from tests.unit.policy.worlds import RECORD
@@ -76,11 +76,26 @@ def test_a_scheduled_message_is_held_when_it_would_travel_worse(
         assert "Send all the same" in page
     assert "since 12:00" in as_alice.get("/mail/outbox/").text
 
+    notices.tell(now=now + DAY)
+    notice = Message.objects.get(notice=Notice.HELD)
+    assert (notice.subject, notice.is_seen) == (f"Held: {ADDRESS}", False)
+    assert notice.thread_id == Message.objects.get(outbound=message).thread_id
+    inbox = as_alice.get("/mail/inbox/").text
+    assert inbox.count("row--card-warn") == 1, "the notice and the question are one card"
+    assert f'id="row-{notice.uuid}"' not in inbox
+    page = as_alice.get(f"/mail/m/{notice.uuid}/").text
+    assert "Nothing leaves before you have decided" in " ".join(page.split())
+    assert "Send all the same" in page
+    again = as_alice.get("/mail/inbox/").text
+    assert f'id="row-{notice.uuid}"' in again
+    assert again.count("row--card-warn") == 1, "it stays until it is answered"
+
     copy = message.recipients.get()
     as_alice.post(f"/mail/outbox/{message.uuid}/{copy.pk}/send/")
     assert work(now + DAY).delivered == 1
     assert message.recipients.get().state == State.DELIVERED
-    assert "Held" not in as_alice.get("/mail/inbox/").text
+    assert "row--card" not in as_alice.get("/mail/inbox/").text
+    assert "Send all the same" not in as_alice.get(f"/mail/m/{notice.uuid}/").text
 
 
 @pytest.mark.django_db

@@ -10,7 +10,7 @@ from delivery.policy.reasons import Reason
 from delivery.report import Action, RecipientReport, build
 from delivery.report.meaning import meaning_of
 from mailweb.webmail.mime.parse import parse
-from tests.unit.report.cases import DELAYED, FAILED, NOW, RELAYED, about, readable
+from tests.unit.report.cases import DELAYED, FAILED, NOW, RELAYED, about, read, readable
 
 
 def said(*recipients: RecipientReport, **changes: object) -> str:
@@ -149,3 +149,43 @@ def test_where_no_server_spoke_none_is_blamed():
 
 def test_arrival_needs_no_meaning():
     assert meaning_of(RELAYED).advice == meaning_of(RELAYED).cause == ""
+
+
+HELD = RecipientReport(
+    address="post@harbour.test",
+    domain="harbour.test",
+    action=Action.HELD,
+    explanation="When you sent this, it was to go over verified TLS. Now nothing tells how it would go.",
+    mode=Mode.REQUIRETLS,
+)
+
+
+def plain(*recipients: RecipientReport) -> str:
+    found = read(about(*recipients, requires_tls=True)).get_payload(decode=True)
+    assert isinstance(found, bytes)
+    return " ".join(found.decode().split())
+
+
+def test_what_is_held_is_a_question_and_no_status_report():
+    message = read(about(HELD))
+    assert message.get_content_type() == "text/plain"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["In-Reply-To"] == "<deed@mailweb.test>"
+    assert message["Subject"] == "Held: post@harbour.test"
+
+
+def test_what_is_held_says_why_and_what_can_be_done():
+    assert plain(HELD) == (
+        "“Deed copies, folder 14” was not sent to post@harbour.test. When you sent this, it was to"
+        " go over verified TLS. Now nothing tells how it would go. post@harbour.test What you can"
+        " do: Send it all the same, let it wait until it travels as you were told, choose another"
+        " mode, or take it back. The outbox has it, for as long as you like. Nothing leaves before"
+        " you have decided: https://mail.mailweb.test/mail/outbox/"
+    )
+
+
+def test_several_that_are_held_each_say_why():
+    other = replace(HELD, address="desk@quay.test", explanation="Now quay.test offers no TLS.")
+    text = plain(HELD, other)
+    assert text.startswith("“Deed copies, folder 14” is held for 2 of 3 recipients.")
+    assert "desk@quay.test Now quay.test offers no TLS." in text
