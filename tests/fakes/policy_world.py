@@ -32,6 +32,7 @@ class PolicyWorld:
         self.store = MemoryPolicies()
         self.resolver = FakeResolver({TXT: ["v=STSv1; id=1"], f"A {NAME}": ["127.0.0.1"]})
         self.ca_file = ca_file
+        self.time_scale = 1.0
 
     def announce(self, policy_id: str) -> None:
         self.resolver.records[TXT] = (f"v=STSv1; id={policy_id}",)
@@ -41,11 +42,11 @@ class PolicyWorld:
             hostname="mail.mailweb.test",
             sts_port=self.server.port,
             ca_file=str(self.ca_file),
-            time_scale=0.01,
+            time_scale=self.time_scale,
         )
         return PolicyHost(config, resolver=self.resolver)
 
-    def finder(self, *, patience: float = 5.0) -> PolicyFinder:
+    def finder(self, *, patience: float = 60.0) -> PolicyFinder:
         return PolicyFinder(
             resolver=self.resolver,
             host=self.host(),

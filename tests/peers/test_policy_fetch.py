@@ -131,7 +131,7 @@ async def test_policy_host_that_hangs_holds_up_nobody_while_a_policy_is_held(
     world.announce(announced)
     world.server.response = b""
     finder = world.finder(patience=0.05)
-    async with asyncio.timeout(0.5):  # the fetch itself would take 0.6 seconds
+    async with asyncio.timeout(30):  # the fetch itself would take a minute
         facts = await finder.find("sts.test")
     assert (facts.mode, facts.policy_id) == (StsMode.ENFORCE, "1")
     await finder.close()
