@@ -27,6 +27,7 @@ TURN = timedelta(seconds=60)
 RESTS = timedelta(minutes=2)
 """How long a server of tokens is left alone after it failed."""
 
+KEEP_TRIES = 60
 ENDS_WITHIN_SECONDS = 5.0
 _HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
@@ -186,6 +187,19 @@ class Tokens:
             await store.give_up(key)
             raise error if isinstance(error, TokenError) else TokenError(str(error)) from None
         good_until = self._clock.now() + renewed.used_for
-        await store.keep(key, renewed, grant=grant, good_until=good_until)
+        await self._kept(store, key, renewed, grant, good_until)
         logger.info("token renewed", extra={"transport": key[0], "until": str(good_until)})
         return AccessToken(token=renewed.token, good_until=good_until)
+
+    async def _kept(
+        self, store: TokenStore, key: Key, renewed: Renewed, grant: Grant, good_until: datetime
+    ) -> None:
+        """Keep what was issued, though the store be away for a while: it may be good once only."""
+        for _ in range(KEEP_TRIES):
+            try:
+                await store.keep(key, renewed, grant=grant, good_until=good_until)
+            except Exception:
+                logger.exception("token not kept", extra={"transport": key[0]})
+                await asyncio.sleep(LOOKS_AGAIN_AFTER_SECONDS * self._time_scale)
+            else:
+                return

@@ -209,6 +209,22 @@ async def test_a_relay_that_refuses_while_tokens_can_not_be_had_is_not_locked_ou
     assert [one.locked_out for one in report.attempts] == [""]
 
 
+async def test_what_was_issued_is_kept_though_the_store_is_away_for_a_while(
+    net, relay, login, monkeypatch
+):
+    keep, failures = net.tokens.keep, [OSError("the database restarts")] * 3
+
+    async def keep_later(key, renewed, **how):
+        if failures:
+            raise failures.pop()
+        await keep(key, renewed, **how)
+
+    monkeypatch.setattr(net.tokens, "keep", keep_later)
+    login.more = {"refresh_token": "refresh-2"}
+    assert outcomes_of(await send(net, by(relay)))[0].result is Result.DELIVERED
+    assert net.tokens.grant.refresh_token == "refresh-2"
+
+
 async def test_a_trial_asks_for_a_new_token_and_says_what_is_wrong(net, relay, login):
     net.tokens.kept = AccessToken(token="stale", good_until=net.clock.now() + timedelta(hours=1))
     trials = await (await net.agent()).try_out(by(relay))
