@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from tests.services import MissingServiceError, chromium, postgresql, redis
 
 NOTHING_COLLECTED = 5
+IN_TWO = ("--numprocesses=2", "--dist=loadgroup")
 ELSEWHERE = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
 
 
@@ -54,7 +55,7 @@ def on_services() -> Part:
     with ExitStack() as stack:
         return run(
             "PostgreSQL and Redis",
-            "--numprocesses=2",
+            *IN_TWO,
             "-m database or services",
             DATABASE_URL=stack.enter_context(postgresql()),
             REDIS_URL=stack.enter_context(redis()),
@@ -80,7 +81,7 @@ def without(title: str, error: MissingServiceError) -> Part:
 
 def main() -> int:
     """Run the parts; the last line sums them up."""
-    parts = [run("SQLite", "--numprocesses=2", "-m not browser and not services")]
+    parts = [run("SQLite", *IN_TWO, "-m not browser and not services")]
     for title, part in (("Chromium", in_browser), ("PostgreSQL and Redis", on_services)):
         try:
             parts.append(part())

@@ -22,14 +22,26 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 
+PLAYED, SERVERS = "played", {"running", "server", "unbound"}
+"""Fixtures that take long and are made once: for a session, and for a module of `tests/peers`."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a browser or a database, so that `-m` can tell the parts of the suite."""
+    """Mark what needs a browser or a database, so that `-m` can tell the parts of the suite.
+
+    Tests that share what takes long to make are marked to be run by the same process.
+    """
     for item in items:
-        if "tests/browser/" in item.nodeid:
+        fixtures, module = set(getattr(item, "fixturenames", ())), item.nodeid.partition("::")[0]
+        if "tests/browser/" in module:
             item.add_marker("browser")
-        elif item.get_closest_marker("django_db") or "db" in getattr(item, "fixturenames", ()):
+        elif item.get_closest_marker("django_db") or "db" in fixtures:
             item.add_marker("database")
+        if PLAYED in fixtures:
+            item.add_marker(pytest.mark.xdist_group(PLAYED))
+        elif "tests/peers/" in module and fixtures & SERVERS:
+            item.add_marker(pytest.mark.xdist_group(module))
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 LOCAL_POSTGRESQL = "postgres://postgres@127.0.0.1:5432/postgres"
 LOCAL_REDIS = "redis://127.0.0.1:6379/15"
+SERVED_BY_NOBODY = range(20_000, 32_000)
+"""Below the ports that Linux gives to clients."""
+
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -222,6 +225,12 @@ def _answers_redis(url: str) -> bool:
 
 
 def free_port() -> int:
-    """Return a port on loopback that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """Return a port that is free on every address now, and that no client gets by chance meanwhile."""
+    while True:
+        port = secrets.choice(SERVED_BY_NOBODY)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("", port))
+            except OSError:
+                continue
+            return port

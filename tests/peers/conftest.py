@@ -21,6 +21,7 @@ from tests.fakes.policies import MemoryPolicies
 from tests.fakes.policy_server import PolicyServer, http
 from tests.fakes.resolver import FakeResolver
 from tests.fakes.smtp_server import SmtpServer
+from tests.services import free_port
 
 ROOT = Authority()
 CONTENT = b"From: alice@mailweb.test\r\nSubject: Hello\r\n\r\nBob.\r\n.dot\r\n"
@@ -47,7 +48,7 @@ class Net:
 
     async def serve(self, server: SmtpServer, *, domain: str = "d.test", mx: str = "10 mx.d.test"):
         """Start a server and name it; all servers share one port, on addresses of their own."""
-        server.port = self.port
+        server.port = self.port or free_port()
         await self._stack.enter_async_context(server)
         self.port = server.port
         self.name(mx, server.address, domain=domain)

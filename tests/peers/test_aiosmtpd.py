@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import AsyncIterator
 
@@ -14,6 +13,7 @@ from delivery.policy.facts import Proof
 from delivery.policy.outcome import Result
 from tests.fakes.smtp_server import context_of
 from tests.peers.conftest import CONTENT, ROOT, Net, outcomes_of
+from tests.services import free_port
 
 
 class Keeper:
@@ -35,18 +35,12 @@ class Keeper:
         return "250 2.0.0 kept"
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 async def keeper(net: Net) -> AsyncIterator[Keeper]:
     keeper = Keeper()
     context = context_of(ROOT.leaf("mx.d.test"), str(net.directory / "leaf.pem"))
     context.verify_mode = ssl.CERT_NONE
-    net.port = _free_port()
+    net.port = free_port()
     controller = Controller(
         keeper,
         hostname="127.0.0.1",
