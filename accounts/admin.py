@@ -15,8 +15,9 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 
+from accounts import admin_records as admin_records
 from accounts import dkim, outgoing, sending_rules, services
 from accounts.admin_audit import AuditEntryAdmin
 from accounts.admin_dkim import DkimKeyAdmin
@@ -27,21 +28,18 @@ from accounts.admin_forms import (
     NewUserForm,
     OperatorPasswordForm,
 )
-from accounts.admin_kinds import KeptAdmin, ReadOnlyAdmin, actor_of, to_copy
-from accounts.browsers import browser_name
+from accounts.admin_kinds import KeptAdmin, actor_of, to_copy
 from accounts.models import (
     Address,
     AuditEntry,
-    BrowserSession,
     DkimKey,
     Domain,
-    Pledge,
-    SendPreferences,
     User,
 )
 from accounts.names import display_domain
 from accounts.posture.dkim import KeyState
 from accounts.posture.records import records_for
+from delivery.admin_kinds import copies, moment, tag, titled
 from delivery.dkim import Algorithm
 
 if TYPE_CHECKING:
@@ -90,8 +88,13 @@ class UserAdmin(AuthAdmin, KeptAdmin):
 
     add_form = NewUserForm
     change_password_form = OperatorPasswordForm
-    list_display = ("username", "name", "also", "is_active", "is_staff", "last_login")
-    list_filter = ("is_active", "is_staff", "addresses__domain")
+    list_display = ("username", "name", "also", "state", "seen")
+    list_filter = (
+        ("is_active", titled("may log in", admin.BooleanFieldListFilter)),
+        "is_staff",
+        "addresses__domain",
+    )
+    search_help_text = "Part of a log-in, a name, or an address"
     search_fields = ("username", "name", "addresses__local_part", "addresses__domain__name")
     ordering = ("username",)
     readonly_fields = ("username", "is_active", "last_login", "date_joined")
@@ -144,6 +147,18 @@ class UserAdmin(AuthAdmin, KeptAdmin):
         """Rights are given only by those who have them all."""
         rights = () if actor_of(request).is_superuser else ("is_staff", "is_superuser")
         return (*self.readonly_fields, *rights)
+
+    @admin.display(description="State", ordering="is_active")
+    def state(self, user: User) -> SafeString:
+        """Whether it may log in, and as what."""
+        if not user.is_active:
+            return tag("Disabled", "warn")
+        return tag("Operator", "accent") if user.is_staff else tag("In use", "yes")
+
+    @admin.display(description="Last log-in", ordering="last_login")
+    def seen(self, user: User) -> SafeString | str:
+        """When it was."""
+        return moment(user.last_login)
 
     @admin.display(description="Other addresses")
     def also(self, user: User) -> str:
@@ -200,12 +215,10 @@ class DomainAdmin(KeptAdmin):
     list_display = (
         "name",
         "own_letters",
-        "is_active",
-        "sending_stopped_at",
+        "state",
         "signed_with",
-        "created_at",
     )
-    list_filter = ("is_active", ("sending_stopped_at", admin.EmptyFieldListFilter))
+    list_filter = (("is_active", titled("in use", admin.BooleanFieldListFilter)),)
     search_fields = ("name",)
     readonly_fields = ("sending_stopped_at", "created_at", "to_publish")
     actions = ("stop_sending", "resume_sending")
@@ -255,7 +268,9 @@ class DomainAdmin(KeptAdmin):
             sending_rules.stop_sending(domain=one, now=timezone.now(), actor=actor_of(request))
             for one in sending.order_by("pk")
         )
-        self.message_user(request, f"Sending stopped; {held} copies are held.", messages.SUCCESS)
+        self.message_user(
+            request, f"Sending stopped; {copies(held, 'are')} held.", messages.SUCCESS
+        )
 
     @admin.action(description="Send again: let go what was kept", permissions=["change"])
     def resume_sending(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
@@ -265,7 +280,18 @@ class DomainAdmin(KeptAdmin):
             sending_rules.resume_sending(domain=one, now=timezone.now(), actor=actor_of(request))
             for one in stopped.order_by("pk")
         )
-        self.message_user(request, f"Sending again; {released} copies leave.", messages.SUCCESS)
+        self.message_user(request, f"Sending again; {copies(released, 'leave')}.", messages.SUCCESS)
+
+    @admin.display(description="State", ordering="sending_stopped_at")
+    def state(self, domain: Domain) -> SafeString:
+        """Whether it is in use, and whether mail leaves from it."""
+        if not domain.is_active:
+            return tag("Off")
+        if domain.sending_stopped_at is None:
+            return tag("In use", "yes")
+        return format_html(
+            "{} since {}", tag("Sends nothing", "warn"), moment(domain.sending_stopped_at)
+        )
 
     @admin.display(description="Mail is signed with")
     def signed_with(self, domain: Domain) -> str:
@@ -294,95 +320,3 @@ class DomainAdmin(KeptAdmin):
 
 admin.site.register(DkimKey, DkimKeyAdmin)
 admin.site.register(AuditEntry, AuditEntryAdmin)
-
-
-@admin.register(SendPreferences)
-class SendPreferencesAdmin(KeptAdmin):
-    """Each account's rules for sending; people change their own, operators how long mail waits."""
-
-    list_display = (
-        "user",
-        "default_mode",
-        "allows_plain_text",
-        "accepts_pkix",
-        "on_broken_tls",
-        "lifetime_hours",
-    )
-    fields = (
-        "user",
-        "lifetime_hours",
-        "default_mode",
-        "allows_plain_text",
-        "accepts_pkix",
-        "on_broken_tls",
-        "undo_seconds",
-        "signature",
-    )
-    readonly_fields = tuple(name for name in fields if name != "lifetime_hours")
-    list_filter = ("default_mode", "allows_plain_text", "accepts_pkix", "on_broken_tls")
-    search_fields = ("user__username",)
-    list_select_related = ("user",)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """They are made with the account."""
-        return False
-
-    def save_model(
-        self,
-        request: HttpRequest,
-        obj: SendPreferences,
-        form: BaseModelForm[SendPreferences],
-        change: bool,
-    ) -> None:
-        """Keep how long mail is tried, and write down who changed it."""
-        if "lifetime_hours" in form.changed_data:
-            actor = actor_of(request)
-            services.save_preferences(preferences=obj, now=timezone.now(), actor=actor)
-
-
-@admin.register(Pledge)
-class PledgeAdmin(ReadOnlyAdmin):
-    """What accounts pledged."""
-
-    list_display = ("target", "kind", "user", "created_at")
-    list_filter = ("kind",)
-    search_fields = ("target", "user__username")
-    list_select_related = ("user",)
-
-
-@admin.register(BrowserSession)
-class BrowserSessionAdmin(ReadOnlyAdmin):
-    """Who is logged in where."""
-
-    list_display = ("user", "browser", "address", "started_at", "last_seen_at")
-    search_fields = ("user__username", "address")
-    date_hierarchy = "last_seen_at"
-    list_select_related = ("user",)
-    exclude = ("session_key",)
-    actions = ("end",)
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Nobody guesses a key, letter by letter, by filters in the address of the page."""
-        return not lookup.startswith("session_key") and super().lookup_allowed(
-            lookup, value, request
-        )
-
-    def has_end_permission(self, request: HttpRequest) -> bool:
-        """Ending a session needs the right to delete it."""
-        return request.user.has_perm("accounts.delete_browsersession")
-
-    @admin.display(description="Browser")
-    def browser(self, session: BrowserSession) -> str:
-        """What the browser claims to be."""
-        return browser_name(session.user_agent)
-
-    @admin.action(description="Log out there", permissions=["end"])
-    def end(self, request: HttpRequest, sessions: QuerySet[BrowserSession]) -> None:
-        """End the chosen sessions."""
-        chosen = list(sessions.select_related("user"))
-        for session in chosen:
-            services.end_sessions(user=session.user, only=session.session_key)
-            services.record(
-                "session ended", now=timezone.now(), actor=actor_of(request), target=session.user
-            )
-        self.message_user(request, f"{len(chosen)} logged out.", messages.SUCCESS)

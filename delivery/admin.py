@@ -6,15 +6,28 @@ would touch. No content and no subject is shown.
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.views.decorators.http import require_safe
 
 from delivery import admin_rules as admin_rules
 from delivery.admin_destinations import DestinationHealthAdmin
-from delivery.admin_kinds import BoundedPaginator, ReadOnlyAdmin, first_line, moment, tag
+from delivery.admin_kinds import (
+    CHOICES,
+    BoundedPaginator,
+    ReadOnlyAdmin,
+    first_line,
+    moment,
+    tag,
+    titled,
+)
 from delivery.admin_queue import RecipientAdmin
 from delivery.admin_transports import RouteAdmin, TransportAdmin
 from delivery.models import (
@@ -33,7 +46,7 @@ from delivery.models import (
 
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
     from django.utils.safestring import SafeString
 
 admin.site.register(Recipient, RecipientAdmin)
@@ -107,32 +120,19 @@ _TONES = {
 class AttemptAdmin(ReadOnlyAdmin):
     """The ledger: one row a session, newest first."""
 
-    list_display = (
-        "time",
-        "domain",
-        "mx",
-        "starttls",
-        "tls_version",
-        "proofs",
-        "requiretls_used",
-        "transport",
-        "reason",
-        "ended",
-        "said",
-    )
+    list_display = ("time", "domain", "host", "tls", "proofs", "ended", "why", "said")
     list_filter = (
         RecentFilter,
         "outcome",
-        "source",
-        "starttls",
+        ("source", titled("occasion", CHOICES)),
+        ("starttls", titled("STARTTLS", CHOICES)),
         "reason",
-        "dnssec",
-        "mta_sts_mode",
+        ("dnssec", titled("DNSSEC", CHOICES)),
+        ("mta_sts_mode", titled("MTA-STS mode", CHOICES)),
     )
     search_fields = ("domain", "mx", "address", "reply")
     search_help_text = "Part of a domain, a host, an address, or a reply"
     paginator = BoundedPaginator
-    raw_id_fields = ("message", "owner")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Transcripts stay out of the list."""
@@ -142,6 +142,52 @@ class AttemptAdmin(ReadOnlyAdmin):
     def time(self, attempt: Attempt) -> SafeString | str:
         """When it began."""
         return moment(attempt.at)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show one session with everything that is known of it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return require_safe(self._session_page)(request, object_id)
+
+    def _session_page(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        whole = Attempt.objects.select_related("owner", "message")
+        found = whole.filter(pk=int(object_id[:18])).first() if object_id.isdecimal() else None
+        if found is None:
+            messages.warning(request, f"There is no attempt {object_id[:20]}.")
+            return redirect("admin:delivery_attempt_changelist")
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": str(found),
+            "attempt": found,
+            "ended": self.ended(found),
+            "certificate": json.dumps(found.certificate, indent=2, ensure_ascii=False),
+        }
+        return TemplateResponse(request, "admin/delivery/attempt.html", context)
+
+    @admin.display(description="host", ordering="mx")
+    def host(self, attempt: Attempt) -> str:
+        """Who was spoken to, and through which transport."""
+        through = f", by {attempt.transport}" if attempt.transport else ""
+        return f"{attempt.mx or '–'}{through}"
+
+    @admin.display(description="TLS", ordering="tls_version")
+    def tls(self, attempt: Attempt) -> str:
+        """What there was of it."""
+        if not attempt.tls_version:
+            return attempt.get_starttls_display() or "–"
+        return f"{attempt.tls_version}{', REQUIRETLS' if attempt.requiretls_used else ''}"
+
+    @admin.display(description="reason", ordering="reason")
+    def why(self, attempt: Attempt) -> str:
+        """What was wrong with TLS or with a policy, in the words of RFC 8460."""
+        return attempt.reason or "–"
 
     @admin.display(description="verified by")
     def proofs(self, attempt: Attempt) -> str:
@@ -167,16 +213,31 @@ class DomainEvidenceAdmin(ReadOnlyAdmin):
     list_display = (
         "domain",
         "owner",
-        "starttls_state",
-        "requiretls_state",
+        "starttls",
+        "requiretls",
         "deliveries",
         "verified_deliveries",
         "stopped_by",
         "last_seen_at",
     )
-    list_filter = ("starttls_state", "requiretls_state", "stopped_by")
+    list_filter = (
+        ("starttls_state", titled("STARTTLS", CHOICES)),
+        ("requiretls_state", titled("REQUIRETLS", CHOICES)),
+        "stopped_by",
+    )
     search_fields = ("domain", "owner__username")
+    search_help_text = "Part of a domain, or of an account"
     list_select_related = ("owner",)
+
+    @admin.display(description="STARTTLS", ordering="starttls_state")
+    def starttls(self, row: DomainEvidence) -> str:
+        """What the latest sessions showed."""
+        return row.starttls_state
+
+    @admin.display(description="REQUIRETLS", ordering="requiretls_state")
+    def requiretls(self, row: DomainEvidence) -> str:
+        """What the latest sessions announced."""
+        return row.requiretls_state
 
 
 @admin.register(DomainLookup)

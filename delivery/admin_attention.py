@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from delivery.admin_kinds import moment
+from delivery.admin_kinds import copies, moment
 from delivery.models import DestinationHealth, Transport
 from delivery.selectors import attention
 from delivery.selectors.destinations import domains_behind, waiting_for
 
-if TYPE_CHECKING:
-    from delivery.selectors.depths import Depths
-
-KINDS_SHOWN = HOSTS_SHOWN = 5
+HOSTS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +34,7 @@ class Concern:
         return moment(self.at)
 
 
-def concerns(depths: Depths, *, now: datetime) -> list[Concern]:
+def concerns(*, now: datetime) -> list[Concern]:
     """Return what needs attention, the worst first; nothing if all is well."""
     troubled = _hosts_in_trouble()
     told = {domain for trouble in troubled for domain in trouble.domains}
@@ -47,9 +43,8 @@ def concerns(depths: Depths, *, now: datetime) -> list[Concern]:
         *_paused(),
         *_held(),
         *map(_of_host, troubled),
-        *_waiting(told),
         *_failing(now),
-        *_why(depths),
+        *_waiting(told),
     ]
 
 
@@ -66,19 +61,12 @@ def _queue(**filters: str) -> str:
     return f"{reverse('admin:delivery_recipient_changelist')}?{urlencode(filters)}"
 
 
-def copies(number: int, verb: str = "") -> str:
-    """Return how many copies, with the verb as it goes with the number."""
-    forms = {"are": ("is", "are"), "wait": ("waits", "wait"), "": ("", "")}
-    singular, plural = forms.get(verb, (verb, verb))
-    words = f"1 copy {singular}" if number == 1 else f"{number:,} copies {plural}"
-    return words.rstrip()
-
-
 def _overdue(now: datetime) -> Iterator[Concern]:
     pile = attention.overdue(now=now)
+    them = "it" if pile.depth == 1 else "them"
     if pile.depth:
         yield Concern(
-            words=f"{copies(pile.depth, 'are')} due and nobody takes them. Is a worker running?",
+            words=f"{copies(pile.depth, 'are')} due and nobody takes {them}. Is a worker running?",
             url=_queue(state="all", o="3"),
             tone="bad",
             dated="since",
@@ -127,13 +115,6 @@ def _of_host(found: _Trouble) -> Concern:
         dated="tried again at",
         at=row.next_probe_at,
     )
-
-
-def _why(depths: Depths) -> Iterator[Concern]:
-    for kind in depths.kinds[:KINDS_SHOWN]:
-        yield Concern(
-            words=f"{copies(kind.depth, 'wait')}", detail=kind.words, url=_queue(why=kind.key)
-        )
 
 
 def _waiting(told: Collection[str]) -> Iterator[Concern]:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from delivery import audit, destinations
-from delivery.admin_kinds import ReadOnlyAdmin, first_line, moment, tag
+from delivery.admin_kinds import ReadOnlyAdmin, copies, first_line, moment, tag
 from delivery.models import DestinationHealth, HealthState
 from delivery.selectors.destinations import waiting_for
 
@@ -109,5 +109,4 @@ class DestinationHealthAdmin(ReadOnlyAdmin):
         rows = list(queryset)
         kicked = destinations.try_now(rows, by=audit.operator(request), now=timezone.now())
         hosts = "1 host is" if len(rows) == 1 else f"{len(rows)} hosts are"
-        copies = "1 copy leaves" if kicked == 1 else f"{kicked} copies leave"
-        messages.success(request, f"{hosts} tried again; {copies} now.")
+        messages.success(request, f"{hosts} tried again; {copies(kicked, 'leave')} now.")

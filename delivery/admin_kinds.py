@@ -53,6 +53,26 @@ class BoundedPaginator(AnyPaginator):
         return int(self.object_list[: self.most].count())  # type: ignore[attr-defined]
 
 
+def copies(number: int, verb: str = "") -> str:
+    """Return how many copies, with the verb ("are", "wait", "leave") as it goes with the number."""
+    forms = {"are": "is", "wait": "waits", "leave": "leaves", "": ""}
+    words = f"1 copy {forms[verb]}" if number == 1 else f"{number:,} copies {verb}"
+    return words.rstrip()
+
+
+def titled(title: str, kind: type[admin.FieldListFilter]) -> type[admin.FieldListFilter]:
+    """Return a filter of this kind under a title for people, where the column's name is none."""
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+        kind.__init__(self, *args, **kwargs)
+        self.title = title
+
+    return type(f"Titled{kind.__name__}", (kind,), {"__init__": __init__})
+
+
+CHOICES, YES_OR_NO = admin.ChoicesFieldListFilter, admin.BooleanFieldListFilter
+
+
 def moment(at: datetime | None) -> SafeString | str:
     """Return a time by the reader's clock, as short as it can be exact."""
     if at is None:

@@ -5,7 +5,7 @@ Every change goes through a service, which writes down who made it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from delivery import audit, holdrules, limits, suppressions
+from delivery.admin_kinds import YES_OR_NO, copies, moment, titled
 from delivery.holdrules import NewRule
 from delivery.models import HoldKind, HoldRule, Recipient, SendingLimits, State, Suppression
 from mailweb.lib.errors import UserError
@@ -20,6 +21,7 @@ from mailweb.lib.errors import UserError
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
     from django.http import HttpRequest
+    from django.utils.safestring import SafeString
 
 
 def _refuse(form: forms.BaseForm, refusal: UserError) -> None:
@@ -39,6 +41,14 @@ class HoldRuleForm(forms.ModelForm):  # type: ignore[type-arg]
             "reason",
             "expires_at",
         )
+        help_texts: ClassVar[dict[str, str]] = {
+            "account": "Mail of this account. Empty: of any.",
+            "sender_domain": "Mail from addresses at this domain. Empty: from any.",
+            "recipient_domain": "Mail to addresses at just this domain, none below it. Empty: to any.",
+            "is_for_all": "Only needed if nothing else is given.",
+            "reason": "A sentence. Senders read it in their outbox.",
+            "expires_at": "Then what only this rule holds leaves. Empty: it stays until you remove it.",
+        }
 
     @property
     def rule(self) -> NewRule:
@@ -77,8 +87,9 @@ class HoldRuleAdmin(_WithoutChange):
     """Rules that keep mail here."""
 
     form = HoldRuleForm
-    list_display = ("words", "held", "reason", "created_by", "created_at", "expires_at", "kind")
+    list_display = ("holds", "held", "reason", "created_by", "since", "until", "kind")
     list_filter = ("kind",)
+    search_help_text = "Part of an account, a domain, or a reason"
     list_select_related = ("account",)
     search_fields = ("account__username", "sender_domain", "recipient_domain", "reason")
     autocomplete_fields = ("account",)
@@ -97,12 +108,22 @@ class HoldRuleAdmin(_WithoutChange):
         rule, held = holdrules.add(form.rule, actor=audit.operator(request), now=timezone.now())
         obj.pk = rule.pk
         obj.refresh_from_db()
-        messages.info(request, f"The rule holds {held} copies.")
+        messages.info(request, f"The rule is set; {copies(held, 'are')} held by it.")
 
     @admin.display(description="holds")
-    def words(self, rule: HoldRule) -> str:
+    def holds(self, rule: HoldRule) -> str:
         """What it is about."""
-        return rule.words
+        return f"{rule.words[:1].upper()}{rule.words[1:]}"
+
+    @admin.display(description="since", ordering="created_at")
+    def since(self, rule: HoldRule) -> SafeString | str:
+        """When it was made."""
+        return moment(rule.created_at)
+
+    @admin.display(description="until", ordering="expires_at")
+    def until(self, rule: HoldRule) -> SafeString | str:
+        """When it ends by itself."""
+        return moment(rule.expires_at)
 
     @admin.display(description="copies")
     def held(self, rule: HoldRule) -> int:
@@ -116,7 +137,8 @@ class HoldRuleAdmin(_WithoutChange):
         kept = rules.exclude(kind=HoldKind.OPERATOR).count()
         ended = list(own)
         released = sum(holdrules.remove(rule, actor=by, now=timezone.now()) for rule in ended)
-        messages.success(request, f"{len(ended)} rules removed; {released} copies leave.")
+        gone = "1 rule" if len(ended) == 1 else f"{len(ended)} rules"
+        messages.success(request, f"{gone} removed; {copies(released, 'leave')}.")
         if kept:
             messages.warning(request, str(holdrules.DomainRuleError().sentence))
 
@@ -125,8 +147,12 @@ class HoldRuleAdmin(_WithoutChange):
 class SuppressionAdmin(_WithoutChange):
     """Addresses that accounts write to no more; owners see and lift their own."""
 
-    list_display = ("address", "owner", "times", "enhanced", "said", "since", "ends_at")
-    list_filter = ("is_manual", "enhanced")
+    list_display = ("address", "owner", "times", "enhanced", "said", "from_when", "until")
+    list_filter = (
+        ("is_manual", titled("added by hand", YES_OR_NO)),
+        ("enhanced", titled("enhanced code", admin.AllValuesFieldListFilter)),
+    )
+    search_help_text = "Part of an address, of an account, or of what the server said"
     search_fields = ("address", "owner__username", "reply")
     list_select_related = ("owner",)
     list_per_page = 50
@@ -143,6 +169,16 @@ class SuppressionAdmin(_WithoutChange):
     def has_lift_permission(self, request: HttpRequest) -> bool:
         """Lifting an entry needs the right to delete it."""
         return request.user.has_perm("delivery.delete_suppression")
+
+    @admin.display(description="since", ordering="since")
+    def from_when(self, entry: Suppression) -> SafeString | str:
+        """When the address was refused."""
+        return moment(entry.since)
+
+    @admin.display(description="until", ordering="ends_at")
+    def until(self, entry: Suppression) -> SafeString | str:
+        """When it may be written to again."""
+        return moment(entry.ends_at)
 
     @admin.display(description="server’s words")
     def said(self, entry: Suppression) -> str:
@@ -162,7 +198,7 @@ class SuppressionAdmin(_WithoutChange):
                     audit.Entry(action=action, actor=by, at=now, target=target, detail=detail)
                 )
                 lifted += 1
-        messages.success(request, f"{lifted} lifted.")
+        messages.success(request, f"{lifted} lifted: their accounts may write there again.")
 
 
 class SendingLimitsForm(forms.ModelForm):  # type: ignore[type-arg]

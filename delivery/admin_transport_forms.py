@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 
@@ -46,20 +46,38 @@ def _secret(label: str, help_text: str) -> forms.CharField:
 class TransportForm(TransportModelForm):
     """All settings; the secret goes in and never comes out."""
 
-    hosts = Lines(required=False, help_text="Of a relay or proxy; several are tried in order.")
-    sources = Lines(required=False, label="Send from", help_text="Addresses of this machine.")
+    hosts = Lines(
+        required=False, help_text="Of a relay or proxy, one a line; they are tried in this order."
+    )
+    sources = Lines(
+        required=False,
+        label="Send from",
+        help_text="Addresses of this machine, one a line. Empty: the system chooses.",
+    )
     exits = Lines(
         required=False,
         label="Seen from outside as",
         help_text="Addresses that others see mail come from, such as a proxy's. SPF must allow them.",
     )
-    mechanisms = Lines(required=False, help_text="That may be used to log in. Empty: the usual.")
+    mechanisms = Lines(
+        required=False, help_text="That may be used to log in, one a line. Empty: the usual."
+    )
     secret = _secret("Password or token", "The refresh token, where it is renewed.")
     client_secret = _secret("Client secret", "Of the client ID, if it has one.")
 
     class Meta:
         model = Transport
         fields = tuple(transports.SHOWN)
+        labels: ClassVar[dict[str, str]] = {
+            "is_enabled": "In use",
+            "tls": "TLS",
+            "username": "User name",
+            "pinned": "Weakest mechanism",
+            "families": "IP versions",
+            "ehlo_name": "Name in EHLO",
+            "code": "SMTP code",
+            "enhanced": "Enhanced code",
+        }
 
     def settings(self) -> dict[str, Any]:
         """Return what the service takes."""
@@ -111,11 +129,13 @@ class TransportForm(TransportModelForm):
 class RouteForm(RouteModelForm):
     """One route."""
 
-    sender_domains = Lines(required=False, label="From", help_text="Domains. Empty: all.")
+    sender_domains = Lines(
+        required=False, label="From", help_text="Domains, one a line. Empty: all."
+    )
     recipient_domains = Lines(
         required=False,
         label="To",
-        help_text="Domains; “.example.org” means that one and all below it. Empty: all.",
+        help_text="Domains, one a line; “.example.org” means that one and all below it. Empty: all.",
     )
 
     class Meta:
@@ -152,7 +172,9 @@ class RouteForm(RouteModelForm):
 class ExplainForm(forms.Form):
     """A copy that might be sent."""
 
-    mail_from = forms.CharField(label="From", required=False, help_text="Empty for a bounce.")
+    mail_from = forms.CharField(
+        label="From", required=False, help_text="The sender’s address; empty for a report."
+    )
     rcpt = forms.EmailField(label="To")
     attempts_made = forms.IntegerField(
         label="Attempts already made", min_value=0, max_value=1000, initial=0

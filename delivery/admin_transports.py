@@ -16,9 +16,11 @@ from django.http import Http404, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from delivery import audit, routes, transport_tests, transports
+from delivery.admin_kinds import YES_OR_NO, copies, tag, titled
 from delivery.admin_transport_forms import ExplainForm, RouteForm, TransportForm
 from delivery.models import Route, Transport
 from delivery.policy import routing
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
+    from django.utils.safestring import SafeString
 
     AnyAdmin = admin.ModelAdmin[Any]
 else:
@@ -41,7 +44,7 @@ class TransportAdmin(AnyAdmin):
 
     form = TransportForm
     list_display = ("name", "kind", "leads_to", "state", "waiting")
-    list_filter = ("kind", "is_enabled")
+    list_filter = ("kind", ("is_enabled", titled("in use", YES_OR_NO)))
     search_fields = ("name", "username")
     change_form_template = "admin/delivery/transport_change_form.html"
     fieldsets = (
@@ -61,11 +64,11 @@ class TransportAdmin(AnyAdmin):
         return ", ".join(row.hosts) or "–"
 
     @admin.display
-    def state(self, row: Transport) -> str:
+    def state(self, row: Transport) -> SafeString:
         """Whether mail leaves by it, and if not, why."""
         if row.paused_at is not None:
-            return f"paused: {row.paused_because}"
-        return "on" if row.is_enabled else "off"
+            return format_html("{} {}", tag("Paused", "bad"), row.paused_because)
+        return tag("In use", "yes") if row.is_enabled else tag("Off")
 
     @admin.display(description="copies waiting")
     def waiting(self, row: Transport) -> int:
@@ -133,7 +136,7 @@ def _pause(request: HttpRequest, row: Transport) -> None:
 
 def _resume(request: HttpRequest, row: Transport) -> None:
     woken = transports.resume(row, actor=audit.operator(request), now=timezone.now())
-    messages.success(request, f"“{row.name}” is in use again; {woken} copies leave now.")
+    messages.success(request, f"“{row.name}” is in use again; {copies(woken, 'leave')} now.")
 
 
 _BUTTONS: dict[str, Callable[[HttpRequest, Transport], Any]] = {
@@ -147,8 +150,7 @@ class RouteAdmin(AnyAdmin):
     """Which mail takes which transport, in the order in which routes are asked."""
 
     form = RouteForm
-    list_display = ("pk", "level", "position", "sentence", "transport")
-    list_display_links = ("pk", "sentence")
+    list_display = ("sentence", "level", "position", "transport")
     list_filter = ("level", "transport")
     list_select_related = ("transport", "account")
     autocomplete_fields = ("account",)

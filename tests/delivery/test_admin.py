@@ -209,3 +209,23 @@ def test_settled_copies_offer_no_orders(as_operator, alice, now):
     Recipient.objects.update(state=State.CANCELLED, settled_at=now, next_attempt_at=None)
     page = as_operator.get(reverse(COPY, args=[Recipient.objects.get().pk])).text
     assert 'name="action"' not in page
+
+
+def test_lists_are_named_for_people_and_say_that_nothing_is_there(as_operator):
+    front = as_operator.get(reverse("admin:index"))
+    assert [area["name"] for area in front.context["app_list"]] == [
+        "Queue",
+        "Ways out",
+        "Rules",
+        "Accounts and domains",
+        "Recipient domains",
+        "Who did what",
+    ]
+    page = as_operator.get(reverse("admin:delivery_attempt_changelist")).text
+    assert "<h1>Attempts</h1>" in page
+    assert "Nothing is here." in page
+
+
+def test_an_attempt_that_is_not_there_leads_back_to_the_list(as_operator):
+    gone = as_operator.get(reverse("admin:delivery_attempt_change", args=[77]))
+    assert gone["Location"] == reverse("admin:delivery_attempt_changelist")

@@ -68,7 +68,8 @@ def test_what_is_held_waits_or_failed_is_told_with_its_reason(as_operator, alice
     Recipient.objects.filter(domain="z.test").update(state=State.HELD, hold_reason="Abuse report")
     found = concerns(as_operator)
     assert found["1 copy is held"].detail == "Abuse report"
-    assert found["2 copies wait"].detail.endswith("(4.7.1)")
+    (reason,) = as_operator.get("/admin/").context["reasons"]
+    assert (reason.depth, reason.key) == (2, "4.7.1")
     assert found["2 copies wait for x.test"].at == now
     assert found["1 copy to y.test failed in the last 24 hours"].tone == "bad"
     for concern in found.values():
@@ -85,7 +86,7 @@ def test_an_old_failure_is_no_news(as_operator, alice, now):
 def test_mail_that_nobody_takes_is_told(as_operator, alice, now):
     queued(owner=alice, now=now - timedelta(minutes=6))
     assert list(concerns(as_operator)) == [
-        "1 copy is due and nobody takes them. Is a worker running?"
+        "1 copy is due and nobody takes it. Is a worker running?"
     ]
 
 
