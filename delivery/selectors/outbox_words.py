@@ -9,6 +9,7 @@ from delivery.policy.choice import MODE_NAMES
 from delivery.policy.dates import ago, day
 from delivery.policy.modes import Mode
 from delivery.policy.promise import IfWorse
+from delivery.rule_models import HELD_BY_OPERATOR
 
 _TAGS = {
     State.FAILED: ("Failed", "bad"),
@@ -82,11 +83,10 @@ def _held(copy: Recipient) -> str:
     """Say who holds it, and why."""
     if copy.asks_sender:
         return f"{copy.explanation} It waits for your word.".strip()
-    if not copy.hold_reason:
-        return "The operator of this server holds it."
-    if copy.hold_reason.endswith("."):
-        return copy.hold_reason
-    return f"The operator of this server holds it: {copy.hold_reason}."
+    reason = copy.hold_reason.rstrip(".")
+    if reason in ("", HELD_BY_OPERATOR.rstrip(".")):
+        return HELD_BY_OPERATOR
+    return f"The operator of this server holds it: {reason}."
 
 
 def _waiting(copy: Recipient, now: datetime) -> str:

@@ -209,6 +209,8 @@ def test_an_operators_hold_is_not_lifted_by_its_sender(as_alice, alice, now):
     assert "The operator of this server holds it: Audit." in page
     assert "since 12:00" in page
     assert "1 message</span>" in page
+    message.recipients.update(hold_reason="Audit.")
+    assert "The operator of this server holds it: Audit." in as_alice.get(OUTBOX).text
 
 
 def test_a_held_copy_can_wait_for_what_was_promised(as_alice, alice, now):
