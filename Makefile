@@ -51,8 +51,9 @@ coverage: $(VENV)/.for-development ## Fail if tests leave more than 2 % of the S
 fuzz: $(VENV)/.for-fuzzing ## Feed the parsers with what nobody thought of; ARGS="--seconds 300 server"
 	@exec $(PY) -m tests.fuzz $(ARGS)
 
-screenshots: $(VENV)/.for-development ## Take the pictures of the README
-	@exec $(PY) -m tests.browser.screenshots
+screenshots: $(VENV)/.for-development ## Take the pictures of the README and of the how-to
+	@$(PY) -m tests.browser.screenshots
+	@exec $(PY) -m tests.browser.howto
 
 $(VENV)/.for-running: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else \

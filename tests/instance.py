@@ -33,6 +33,7 @@ class Instance:
         self.url = url
         self.environment = environment
         self.data = Path(environment["DATA_DIR"])
+        self.told = ""  # what `create_demo` printed, where it was run by hand
 
     @property
     def log(self) -> str:
@@ -42,7 +43,7 @@ class Instance:
     @property
     def passwords(self) -> dict[str, str]:
         """The log-ins of the demo, as its welcome prints them."""
-        return dict(re.findall(r"^  (\S+)\s+(\S+-in-the-demo)$", self.log, re.MULTILINE))
+        return dict(re.findall(r"^ *(\S+) +(\S+-in-the-demo)$", self.log + self.told, re.MULTILINE))
 
     def manage(self, *arguments: str, standard_input: bytes = b"") -> str:
         """Run a management command beside it, and return what it prints."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from tests.browser.bob import writing
 from tests.instance import Instance, running
 from tests.services import chromium
 from tests.waiting import eventually
@@ -78,9 +79,12 @@ class Watch:
             self.troubles.append(f"{response.status}: {response.url}")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    """The Mailweb that the tests of a module share, demo world and lab included."""
+    """The Mailweb that all tests share, demo world and lab included.
+
+    What a test needs untouched, such as a domain that nobody wrote to, is its own.
+    """
     with running(tmp_path_factory.mktemp("instance"), "--demo") as started:
         eventually(started.is_ready)
         assert started.answers(), started.log
@@ -100,7 +104,14 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def post(instance: Instance) -> Iterator[Callable[[bytes], None]]:
+    """Hand letters from bob to alice over, in a process that stays: the worker files them."""
+    with writing(instance) as write:
+        yield write
+
+
+@pytest.fixture(scope="session")
 def sessions() -> dict[str, Any]:
     """The cookies of those who have logged in once."""
     return {}

@@ -29,30 +29,30 @@ def seen_domains(page: Page) -> set[str]:
 
 def test_a_check_fills_the_open_page_by_itself(alice_page: Page) -> None:
     alice_page.goto("/settings/")
-    alice_page.evaluate(CHECK, "requiretls.test")
-    alice_page.goto("/security/requiretls.test/")
+    alice_page.evaluate(CHECK, "requiretls-sts.test")
+    alice_page.goto("/security/requiretls-sts.test/")
     heading = alice_page.get_by_role("heading", level=1)
     expect(heading).to_contain_text("proved who it is and announced REQUIRETLS", timeout=PATIENT)
     sessions = alice_page.get_by_text("Checked, nothing was sent")
     before = sessions.count()
     alice_page.get_by_text("Transcript").first.click()
     alice_page.get_by_role("button", name="Check now").click()
-    expect(alice_page.get_by_text("Asking the servers of requiretls.test.")).to_be_visible()
+    expect(alice_page.get_by_text("Asking the servers of requiretls-sts.test.")).to_be_visible()
     expect(sessions).to_have_count(before + 1, timeout=PATIENT)
     expect(alice_page.locator("details[open]")).to_have_count(1)
 
 
 def test_domains_are_found_while_typing_and_the_back_button_knows(alice_page: Page) -> None:
     alice_page.goto("/settings/")
-    for domain in ("sts.test", "plain.test"):
+    for domain in ("sts.test", "starttls.test"):
         alice_page.evaluate(CHECK, domain)
-    assert eventually(lambda: {"sts.test", "plain.test"} <= seen_domains(alice_page))
+    assert eventually(lambda: {"sts.test", "starttls.test"} <= seen_domains(alice_page))
     alice_page.goto("/security/")
     table = alice_page.locator("#domains")
     expect(table.get_by_role("link", name="sts.test", exact=True)).to_be_visible()
-    alice_page.get_by_label("Search domains").fill("plain")
+    alice_page.get_by_label("Search domains").fill("startt")
     expect(table.get_by_role("link", name="sts.test", exact=True)).to_have_count(0)
-    expect(table.get_by_role("link", name="plain.test", exact=True)).to_be_visible()
+    expect(table.get_by_role("link", name="starttls.test", exact=True)).to_be_visible()
     expect(alice_page.get_by_label("Search domains")).to_be_focused()
     alice_page.go_back()
     expect(table.get_by_role("link", name="sts.test", exact=True)).to_be_visible()

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from tests.instance import CHECKOUT
 from tests.webmail.letters import html_letter, letter
 
 if TYPE_CHECKING:
@@ -19,23 +15,16 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
     from tests.browser.conftest import Watch
-    from tests.instance import Instance
 
-
-def send(instance: Instance, data: bytes) -> None:
-    """Hand a letter from bob to alice over at the shell; the worker files it."""
-    command = [sys.executable, "manage.py", "send"]
-    command += ["--from", "bob@mailweb.test", "--to", "alice@mailweb.test", "-"]
-    own = {"DATA_DIR": str(instance.data), "DJANGO_SETTINGS_MODULE": "mailweb.settings"}
-    subprocess.run(command, cwd=CHECKOUT, env={**os.environ, **own}, input=data, check=True)
+    Post = Callable[[bytes], None]
 
 
 def test_new_letter_appears_by_itself_and_opens_beside_the_list(
-    alice_page: Page, instance: Instance
+    alice_page: Page, post: Post
 ) -> None:
     count = alice_page.locator("#nav-count-inbox")
     before = int(count.inner_text())
-    send(instance, letter("The pump is repaired.", subject="Garden pump"))
+    post(letter("The pump is repaired.", subject="Garden pump"))
     row = alice_page.get_by_role("link", name="Garden pump")
     expect(row).to_be_visible()
     expect(count).to_have_text(str(before + 1))
@@ -49,19 +38,17 @@ def test_new_letter_appears_by_itself_and_opens_beside_the_list(
     expect(alice_page.get_by_role("heading", name="Garden pump")).to_be_visible()
 
 
-def test_what_is_chosen_stays_chosen_when_something_arrives(
-    alice_page: Page, instance: Instance
-) -> None:
+def test_what_is_chosen_stays_chosen_when_something_arrives(alice_page: Page, post: Post) -> None:
     tick = alice_page.locator(".row-tick").first
     tick.check(force=True)
     expect(alice_page.get_by_text("1 chosen")).to_be_visible()
-    send(instance, letter("Nine.", subject="Walk on Sunday"))
+    post(letter("Nine.", subject="Walk on Sunday"))
     expect(alice_page.get_by_role("link", name="Walk on Sunday")).to_be_visible()
     expect(alice_page.get_by_text("1 chosen")).to_be_visible()
 
 
-def test_moved_letter_can_be_brought_back(alice_page: Page, instance: Instance) -> None:
-    send(instance, letter("Please file.", subject="Deed copies"))
+def test_moved_letter_can_be_brought_back(alice_page: Page, post: Post) -> None:
+    post(letter("Please file.", subject="Deed copies"))
     alice_page.get_by_role("link", name="Deed copies").click()
     alice_page.locator("#reader").get_by_role("button", name="Archive", exact=True).click()
     expect(alice_page.get_by_text("One message moved to Archive.")).to_be_visible()
@@ -71,9 +58,9 @@ def test_moved_letter_can_be_brought_back(alice_page: Page, instance: Instance) 
 
 
 def test_html_letter_can_neither_act_nor_ask_anybody(
-    alice_page: Page, instance: Instance, watch: Watch
+    alice_page: Page, post: Post, watch: Watch
 ) -> None:
-    send(instance, html_letter())
+    post(html_letter())
     alice_page.get_by_role("link", name="Key list").first.click()
     frame = alice_page.frame_locator("[data-letter-frame]")
     expect(frame.get_by_text("Dear Alice")).to_be_visible()
@@ -89,8 +76,8 @@ def test_html_letter_can_neither_act_nor_ask_anybody(
     expect(alice_page.locator("#reader").get_by_text("Dear Alice")).to_be_visible()
 
 
-def test_phone_shows_one_pane_at_a_time(alice_phone: Page, instance: Instance) -> None:
-    send(instance, letter("At ten.", subject="Roof estimate"))
+def test_phone_shows_one_pane_at_a_time(alice_phone: Page, post: Post) -> None:
+    post(letter("At ten.", subject="Roof estimate"))
     row = alice_phone.get_by_role("link", name="Roof estimate")
     row.tap()
     expect(alice_phone.get_by_role("heading", name="Roof estimate")).to_be_visible()
@@ -100,9 +87,9 @@ def test_phone_shows_one_pane_at_a_time(alice_phone: Page, instance: Instance) -
 
 
 def test_everything_works_without_javascript(
-    visit: Callable[..., Page], alice_page: Page, instance: Instance
+    visit: Callable[..., Page], alice_page: Page, post: Post
 ) -> None:
-    send(instance, letter("Blue folder.", subject="Printer manual"))
+    post(letter("Blue folder.", subject="Printer manual"))
     expect(alice_page.get_by_role("link", name="Printer manual")).to_be_visible()
     page = visit("alice", java_script_enabled=False)
     page.get_by_role("link", name="Printer manual").click()
@@ -114,8 +101,8 @@ def test_everything_works_without_javascript(
     expect(page.get_by_role("link", name="Printer manual")).to_be_visible()
 
 
-def test_search_finds_while_it_is_typed(alice_page: Page, instance: Instance) -> None:
-    send(instance, letter("Eleven packets.", subject="Winter order"))
+def test_search_finds_while_it_is_typed(alice_page: Page, post: Post) -> None:
+    post(letter("Eleven packets.", subject="Winter order"))
     expect(alice_page.get_by_role("link", name="Winter order")).to_be_visible()
     alice_page.goto("/mail/search/")
     alice_page.get_by_label("Search in your mail").fill("packets")
