@@ -79,7 +79,7 @@ VERBS = {
             name="transport",
             label="Set the transport",
             states=WAITING_STATES,
-            meaning="From the next attempt on, it goes this way, whatever the routes say.",
+            meaning="From the next attempt on it goes the way you choose; with none, the routes decide.",
             needs=frozenset({"transport"}),
             takes_now=True,
         ),

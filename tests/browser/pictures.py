@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOURS = 256
+CLOSE = 48
+"""Colours whose squared distance is less look alike; one of them is enough."""
+
 RGB = 2
 
 
@@ -27,7 +30,7 @@ def shrink(path: Path) -> int:
         for row in _rows(data, width * depth, depth)
     ]
     counted = Counter(pixel for row in pixels for pixel in row)
-    palette = [colour for colour, _ in counted.most_common(COLOURS)]
+    palette = _palette(counted)
     places = _places(counted, palette)
     lines = b"".join(b"\0" + bytes(places[pixel] for pixel in row) for row in pixels)
     parts = (
@@ -40,17 +43,25 @@ def shrink(path: Path) -> int:
     return path.stat().st_size
 
 
+def _distance(one: bytes, other: bytes) -> int:
+    return sum((a - b) ** 2 for a, b in zip(one, other, strict=True))
+
+
+def _palette(counted: Counter[bytes]) -> list[bytes]:
+    """Return the colours that are used most, none that is close to one before it."""
+    palette: list[bytes] = []
+    for colour, _ in counted.most_common():
+        if len(palette) < COLOURS and all(_distance(colour, one) >= CLOSE for one in palette):
+            palette.append(colour)
+    return palette
+
+
 def _places(counted: Counter[bytes], palette: list[bytes]) -> dict[bytes, int]:
     """Return for each colour where in the palette it, or the nearest to it, is."""
-
-    def nearest(colour: bytes) -> int:
-        return min(
-            range(len(palette)),
-            key=lambda at: sum((a - b) ** 2 for a, b in zip(colour, palette[at], strict=True)),
-        )
-
-    known = {colour: at for at, colour in enumerate(palette)}
-    return {colour: known[colour] if colour in known else nearest(colour) for colour in counted}
+    numbers = range(len(palette))
+    return {
+        colour: min(numbers, key=lambda at: _distance(colour, palette[at])) for colour in counted
+    }
 
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
