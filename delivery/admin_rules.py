@@ -31,6 +31,12 @@ def _refuse(form: forms.BaseForm, refusal: UserError) -> None:
 class HoldRuleForm(forms.ModelForm):  # type: ignore[type-arg]
     """What to hold; checked by the service that makes rules."""
 
+    expires_at = forms.DateTimeField(
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text="Then what only this rule holds leaves. Empty: it stays until you remove it.",
+    )
+
     class Meta:
         model = HoldRule
         fields = (
@@ -47,7 +53,6 @@ class HoldRuleForm(forms.ModelForm):  # type: ignore[type-arg]
             "recipient_domain": "Mail to addresses at just this domain, none below it. Empty: to any.",
             "is_for_all": "Only needed if nothing else is given.",
             "reason": "A sentence. Senders read it in their outbox.",
-            "expires_at": "Then what only this rule holds leaves. Empty: it stays until you remove it.",
         }
 
     @property

@@ -74,5 +74,6 @@ def test_a_failure_is_answered_from_its_card(alice_page: Page):
     alice_page.wait_for_url("**/mail/compose/**")
     expect(alice_page.get_by_label("Subject")).to_have_value("Invoice")
     alice_page.goto("/mail/outbox/")
+    alice_page.wait_for_load_state("networkidle")  # an open page renews itself once it listens
     item.get_by_role("button", name="Put away").click()
     expect(item).to_have_count(0)
