@@ -28,14 +28,16 @@ def render_page(
 
     A partial's name is the `id` of its root element, so `HX-Target` says which one to
     send. `partials` lists those the view has context for. Any other request gets the whole
-    page, which htmx is told to put into the body.
+    page, which htmx is told to put into the body. `is_part` tells the template which of the two it
+    is: only beside a part it may send what belongs elsewhere on the page (`hx-swap-oob`).
     """
     htmx = request.htmx
     swaps = bool(htmx) and not htmx.boosted and not htmx.history_restore_request
     if swaps and htmx.target in partials:
-        response = render(request, f"{template}#{htmx.target}", dict(context), status=status)
+        part = {**context, "is_part": True}
+        response = render(request, f"{template}#{htmx.target}", part, status=status)
     else:
-        response = render(request, template, dict(context), status=status)
+        response = render(request, template, {**context, "is_part": False}, status=status)
         if swaps:
             retarget(reswap(response, "innerHTML"), "body")
     patch_vary_headers(response, ["HX-Request", "HX-Target"])

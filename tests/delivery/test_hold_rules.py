@@ -191,7 +191,8 @@ def test_its_sender_sees_why_and_cannot_let_it_go(alice, now):
     added(now, recipient_domain="x.test")
     message = queued("a@x.test", owner=alice, now=now)
     (item,) = selectors.outbox(owner_id=alice.pk, now=now).moving
-    assert (item.tag, item.sentence, item.can_send_now) == ("Held", REASON, False)
+    told = f"The operator of this server holds it: {REASON}"
+    assert (item.tag, item.sentence, item.can_send_now) == ("Held", told, False)
     for let_go in (services.send_now, services.retry_now, releasing.send_all_the_same):
         assert let_go(message=message, now=now) == 0
     releasing.change_mode(message=message, mode=Mode.VERIFIED, now=now)

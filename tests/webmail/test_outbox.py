@@ -304,3 +304,16 @@ def test_the_outbox_costs_the_same_however_much_is_in_it(
         sent(alice, now, to=(f"bob@x{number}.test",))
     with django_assert_max_num_queries(15):
         as_alice.get(OUTBOX)
+
+
+@pytest.mark.parametrize(
+    ("target", "times"), [("outbox-list", 1), ("body", 0)], ids=["the part", "the whole page"]
+)
+def test_the_summary_goes_beside_the_part_and_never_beside_the_page(
+    as_alice, alice, now, target, times
+):
+    sent(alice, now)
+    headers = {"HX-Request": "true", "HX-Target": target}
+    page = as_alice.get(OUTBOX, headers=headers).content.decode()
+    assert page.count('hx-swap-oob="true"') == times
+    assert page.count('id="outbox-summary"') == 1
