@@ -7,12 +7,34 @@ const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 30_000;
 const LOGGED_OUT = 4401;
 
+const last = new Map(); // when each event was last told, and what it said
+
 let socket = null;
 let wait = FIRST_WAIT_MS;
 let heardAt = 0;
 
 function tell(name, detail) {
+  last.set(name, { at: performance.now(), detail });
+  dispatch(name, detail);
+}
+
+function dispatch(name, detail) {
   document.body.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));
+}
+
+// What arrived while a part was being asked for was heard by a part that is gone now, and the new one may
+// be older than it.
+function tellAgain({ detail: { requestConfig } }) {
+  const began = requestConfig?.began;
+  if (began === undefined) {
+    return;
+  }
+  requestConfig.began = undefined;
+  for (const [name, { at, detail }] of last) {
+    if (at >= began) {
+      dispatch(name, detail);
+    }
+  }
 }
 
 function onMessage(event) {
@@ -63,6 +85,10 @@ function ping() {
   socket.send('{"ping":true}');
 }
 
+document.body.addEventListener("htmx:beforeRequest", ({ detail }) => {
+  detail.requestConfig.began = performance.now();
+});
+document.body.addEventListener("htmx:afterSettle", tellAgain);
 setInterval(ping, PING_MS);
 addEventListener("online", connect);
 document.addEventListener("visibilitychange", () => document.hidden || connect());

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tests.instance import CHECKOUT
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ WHO = ("--from", "bob@mailweb.test", "--to", "alice@mailweb.test")
 
 @contextmanager
 def writing(instance: Instance) -> Iterator[Callable[[bytes], None]]:
-    """Yield what sends a letter and returns once it is in the queue."""
+    """Yield what sends a letter and returns once the worker has filed it."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.browser.bob"],
         cwd=CHECKOUT,
@@ -48,11 +49,15 @@ def main() -> None:
     from django.core.management import call_command
 
     django.setup()
+    from delivery.models import Recipient
+
+    mine = Recipient.objects.filter(message__mail_from=WHO[1])
     answers, sys.stdout = sys.stdout, io.StringIO()
     for line in sys.stdin:
         sys.stdin = io.TextIOWrapper(io.BytesIO(b64decode(line)))
         call_command("send", *WHO, "-")
-        answers.write("sent\n")
+        is_filed = eventually(lambda: not mine.filter(settled_at=None).exists())
+        answers.write("sent\n" if is_filed else "not filed\n")
         answers.flush()
 
 

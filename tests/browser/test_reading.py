@@ -12,7 +12,7 @@ from tests.webmail.letters import html_letter, letter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import APIResponse, Page, Route
 
     from tests.browser.conftest import Watch
 
@@ -36,6 +36,34 @@ def test_new_letter_appears_by_itself_and_opens_beside_the_list(
     expect(count).to_have_text(str(before))
     alice_page.reload()
     expect(alice_page.get_by_role("heading", name="Garden pump")).to_be_visible()
+
+
+def test_what_arrives_while_the_list_is_asked_for_is_not_missed(
+    alice_page: Page, post: Post
+) -> None:
+    expect(alice_page.locator("body")).to_have_attribute("data-live", "on")
+    alice_page.wait_for_load_state("networkidle")
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    alice_page.route("**/mail/inbox/", hold_the_first)
+    alice_page.evaluate("document.body.dispatchEvent(new Event('resync'))")
+    while not held:
+        alice_page.wait_for_timeout(50)
+    alice_page.evaluate(
+        "window.told = new Promise((tell) =>"
+        " document.body.addEventListener('mailbox-changed', tell, { once: true })); null"
+    )
+    post(letter("Tuesday.", subject="Ladder hire"))
+    alice_page.evaluate("window.told.then(() => null)")
+    route, answer = held[0]
+    route.fulfill(response=answer)  # the list as it was before
+    expect(alice_page.get_by_role("link", name="Ladder hire")).to_be_visible()
 
 
 def test_what_is_chosen_stays_chosen_when_something_arrives(alice_page: Page, post: Post) -> None:
