@@ -24,7 +24,8 @@ function dispatch(name, detail) {
 
 // What arrived while a part was being asked for was heard by a part that is gone now, and the new one may
 // be older than it.
-function tellAgain({ detail: { requestConfig } }) {
+function tellAgain({ detail }) {
+  const requestConfig = detail?.requestConfig;
   const began = requestConfig?.began;
   if (began === undefined) {
     return;

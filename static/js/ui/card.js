@@ -6,6 +6,19 @@ import { openerOf, placeBeside } from "./place.js";
 
 let openId = null;
 
+// Said at once, before anything changes: "toggle" comes later, when a renewed row may have been opened again.
+function onBeforeToggle(event) {
+  const card = event.target;
+  if (!card.matches?.("[data-card]")) {
+    return;
+  }
+  if (event.newState === "open") {
+    openId = card.id;
+  } else if (openId === card.id) {
+    openId = null;
+  }
+}
+
 function onToggle(event) {
   const card = event.target;
   if (!card.matches?.("[data-card]")) {
@@ -15,10 +28,8 @@ function onToggle(event) {
   const isOpen = event.newState === "open";
   opener?.setAttribute("aria-expanded", String(isOpen));
   if (isOpen) {
-    openId = card.id;
     placeBeside(card, opener);
-  } else if (openId === card.id) {
-    openId = null;
+  } else if (!openId) {
     if (!document.activeElement || document.activeElement === document.body) {
       opener?.focus({ preventScroll: true });
     }
@@ -35,5 +46,6 @@ function reopen() {
   }
 }
 
+document.addEventListener("beforetoggle", onBeforeToggle, true);
 document.addEventListener("toggle", onToggle, true);
 document.addEventListener("htmx:load", reopen);
