@@ -42,9 +42,9 @@ class _OnlyOne:
                 self._current.poke()
             return None
         try:
-            while self._poked:
+            self._current = drain  # before the next look at _has_ended: `end` sees one or the other
+            while self._poked and not self._has_ended:
                 self._poked = False
-                self._current = drain
                 async_to_sync(drain.run)()
         finally:
             self._current = None
@@ -53,10 +53,10 @@ class _OnlyOne:
 
     def end(self) -> None:
         """Let the drain that runs, if one does, be the last."""
-        self._poked = False
         self._has_ended = True
-        if self._current is not None:
-            self._current.end()
+        current = self._current
+        if current is not None:
+            current.end()
 
 
 _only_one = _OnlyOne()

@@ -31,6 +31,7 @@ from delivery import claims, journal, ledger, metrics, without_session
 from delivery.agent.agent import Agent
 from delivery.agent.cache import AnswerCache
 from delivery.agent.clock import Clock
+from delivery.agent.errors import WindingDownError
 from delivery.agent.health import Health
 from delivery.agent.job import AttemptReport, Job, RecipientResult
 from delivery.config import DeliveryConfig
@@ -108,6 +109,7 @@ class Drain:
     _tasks: dict[asyncio.Task[None], tuple[Job, list[Copy]]] = field(default_factory=dict)
     _news: asyncio.Event = field(init=False)
     _loop: asyncio.AbstractEventLoop | None = None
+    _shall_end: bool = False
     _ends_at: float | None = None
     _claimed_for_all: bool = True
 
@@ -147,13 +149,12 @@ class Drain:
 
     def end(self) -> None:
         """Say from another thread that this process stops: claim nothing more, finish what runs."""
-        if self._loop is not None:
-            self._ends_at = self._loop.time() + ENDING_SECONDS
-            self.poke()
+        self._shall_end = True  # also if this drain has yet to begin
+        self.poke()
 
     async def _work(self, agent: Agent) -> None:
         last_work = self._loop_time()
-        while self._ends_at is None or self._loop_time() < self._ends_at:
+        while not self._is_over(agent):
             self._news.clear()
             self._shares.age(self._loop_time())
             claimed = await self._claim(agent)
@@ -166,11 +167,18 @@ class Drain:
             if not claimed:
                 await self._wait(FLUSH_SECONDS if self._tasks else GLANCE_SECONDS)
 
+    def _is_over(self, agent: Agent) -> bool:
+        """Whether the process stops, and sessions had their time to end."""
+        if self._shall_end and self._ends_at is None:
+            self._ends_at = self._loop_time() + ENDING_SECONDS
+            agent.wind_down()
+        return self._ends_at is not None and self._loop_time() >= self._ends_at
+
     def _loop_time(self) -> float:
         return asyncio.get_running_loop().time()
 
     async def _may_stop(self, last_work: float) -> bool:
-        if self._ends_at is not None:
+        if self._shall_end:
             return True
         if self.once:
             # What was passed over while somebody was busy may be claimed now.
@@ -188,7 +196,7 @@ class Drain:
 
     async def _claim(self, agent: Agent) -> int:
         """Take a batch, file the local part of it, and start the rest; return its size."""
-        if not self._shares.free or self._ends_at is not None:
+        if not self._shares.free or self._shall_end:
             self._claimed_for_all = False
             return 0
         now, lease, room = self.clock.now(), uuid.uuid4(), self._shares.room
@@ -237,6 +245,8 @@ class Drain:
         bind_contextvars(**job.log)
         try:
             report = await agent.deliver(job)
+        except WindingDownError:
+            has_answered = False  # the copies stay held, until all that is held is given back
         except Exception:
             logger.exception("delivery broke", extra={"domain": job.domain})
             self._broken += held

@@ -200,8 +200,15 @@ if CELERY_BROKER_URL.startswith("folder:"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {"folder": str(_folder), "polling_interval": 0.1}
 elif CELERY_BROKER_URL.startswith(("redis:", "rediss:")):
     CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": f"{REDIS_PREFIX}:"}
+elif CELERY_BROKER_URL.startswith(("amqp:", "amqps:", "pyamqp:")):
+    # Only an answer shows that a connection nobody used for long still leads anywhere.
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True}
+CELERY_TASK_DEFAULT_DELIVERY_MODE = "transient"  # hints need no disk
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_WORKER_POOL = "threads"
+CELERY_WORKER_CONCURRENCY = 4  # a drain keeps one thread for hours, and a sweep needs another
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 # Look-ups, probes and notices have a queue of their own: they never wait behind a long drain.
@@ -211,7 +218,13 @@ CELERY_TASK_ROUTES = {
     "delivery.tasks.sweep": {"queue": "delivery"},
 }
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
+# A task is acknowledged when it begins. A drain goes on for hours, and what stays unacknowledged so
+# long is given out again by Redis, closes the channel with RabbitMQ, and can end a worker whose broker
+# goes away. A worker that is killed loses a hint at most, and the sweep needs none.
+CELERY_TASK_ACKS_LATE = False
+# These two are about late acknowledgements: nothing to cancel, and what runs takes no place.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_WORKER_ENABLE_PREFETCH_COUNT_REDUCTION = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps no file that could break

@@ -1,4 +1,4 @@
-"""What the tests need beside Python: a Chromium, a PostgreSQL, a Redis. Found, or started here.
+"""What the tests need beside Python: a Chromium, PostgreSQL, Redis, RabbitMQ. Found, or started here.
 
 Whatever is started is private, listens on loopback only, and is gone afterwards.
 """
@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import amqp
 import psycopg
 import redis as redis_client
 from psycopg import sql
@@ -113,7 +114,7 @@ class PrivatePostgresql:
         self._folder, self._binaries = folder, str(_postgresql_binaries())
         self._port = free_port()
         self.url = f"postgres://postgres@127.0.0.1:{self._port}/postgres"
-        self._run("initdb", "--auth=trust", "--username=postgres")
+        self._run("initdb", "--auth=trust", "--username=postgres", "--no-sync")
 
     @property
     def log(self) -> str:
@@ -215,6 +216,99 @@ def private_redis() -> Iterator[PrivateRedis]:
         yield server
     finally:
         server.stop()
+
+
+class PrivateRabbitmq:
+    """A node of its own on free ports of loopback, with one account, guest, and nothing in it.
+
+    It has no patience with what is not acknowledged: RabbitMQ's own is half an hour, or none.
+    """
+
+    IMPATIENCE_SECONDS = 5
+
+    def __init__(self, folder: Path) -> None:
+        self._program, self._folder = _rabbitmq_program(), folder
+        self.port = free_port()
+        (folder / "plugins").write_text("[].", encoding="ascii")
+        (folder / "rabbitmq.conf").touch()
+        wait = f"consumer_timeout {self.IMPATIENCE_SECONDS * 1000} channel_tick_interval 1000"
+        local = "-kernel inet_dist_use_interface {127,0,0,1}"
+        self._environment = {
+            **os.environ,
+            "HOME": str(folder),
+            "ERL_EPMD_PORT": str(free_port()),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_ALLOW_INPUT": "1",  # else a shell stays between this process and the node
+            "RABBITMQ_CONF_ENV_FILE": os.devnull,
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_LOG_BASE": str(folder),
+            "RABBITMQ_MNESIA_BASE": str(folder),
+            "RABBITMQ_NODENAME": "mailweb@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{local} -rabbit {wait}",
+        }
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with (self._folder / "out").open("wb") as out:
+            for program in ("epmd", self._program):
+                self._processes.append(
+                    subprocess.Popen(
+                        [program],
+                        env=self._environment,
+                        stdin=subprocess.PIPE,
+                        stdout=out,
+                        stderr=subprocess.STDOUT,
+                        start_new_session=True,
+                    )
+                )
+        node = self._processes[-1]
+        while not self._answers():
+            if node.poll() is not None:
+                raise MissingServiceError(f"{self._program} does not start")
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """End it at once."""
+        for process in reversed(self._processes):
+            process.kill()
+            process.communicate()
+
+    def _answers(self) -> bool:
+        try:
+            with amqp.Connection(f"127.0.0.1:{self.port}", connect_timeout=2):
+                return True
+        except (OSError, amqp.AMQPError):
+            return False
+
+
+@contextmanager
+def private_rabbitmq() -> Iterator[PrivateRabbitmq]:
+    """Run a node until the block ends.
+
+    Raises:
+        MissingServiceError: none is installed.
+    """
+    with tempfile.TemporaryDirectory(prefix="mailweb-rabbitmq-") as folder:
+        server = PrivateRabbitmq(Path(folder))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+def _rabbitmq_program() -> str:
+    # Debian's command on the PATH becomes another user, who may not write into our folder.
+    debian = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+    found = shutil.which(debian) or shutil.which("rabbitmq-server")
+    if not found or not shutil.which("epmd"):
+        raise MissingServiceError("no RabbitMQ is installed")
+    return found
 
 
 def _answers_redis(url: str) -> bool:

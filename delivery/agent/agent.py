@@ -16,6 +16,7 @@ from delivery.agent.clock import Clock
 from delivery.agent.config import AgentConfig
 from delivery.agent.deliver import deliver
 from delivery.agent.dialer import Dialer
+from delivery.agent.errors import WindingDownError
 from delivery.agent.health import Health
 from delivery.agent.job import AttemptReport, Job, ProbeReport
 from delivery.agent.lookup import Lookup, OnPart
@@ -128,7 +129,11 @@ class Agent:
         return self._pool.sessions
 
     async def deliver(self, job: Job) -> AttemptReport:
-        """Try to deliver `job`; what the remote does never raises."""
+        """Try to deliver `job`; what the remote does never raises.
+
+        Raises:
+            WindingDownError: it was not begun, because nothing is begun any more.
+        """
         if job.transport is not None and job.transport.stands_alone:
             return await self._relays.deliver(job, job.transport)
         facts = await self._facts_about(job.domain)
@@ -139,14 +144,20 @@ class Agent:
         if not second_try.is_news(fresh.sts, facts.sts):
             return report
         self._remember(fresh)
-        again = await deliver(
-            second_try.job_for_rest(report), fresh, pool=self._pool, clock=self._clock
-        )
+        rest = second_try.job_for_rest(report)
+        try:
+            again = await deliver(rest, fresh, pool=self._pool, clock=self._clock)
+        except WindingDownError:
+            return report
         return second_try.joined(report, again)
 
     def adjust(self) -> None:
         """Take note of other workers that came or went."""
         self._pool.adjust()
+
+    def wind_down(self) -> None:
+        """Begin no session any more; those that run go on."""
+        self._pool.wind_down()
 
     async def refresh_policy(self, domain: str) -> bool:
         """Fetch the MTA-STS policy held for `domain` anew; return whether one is still held."""

@@ -39,7 +39,13 @@ from delivery.agent.endings import (
     for_all,
     summed_up,
 )
-from delivery.agent.errors import ConnectError, SessionError, TlsError, TurnedAwayError
+from delivery.agent.errors import (
+    ConnectError,
+    SessionError,
+    TlsError,
+    TurnedAwayError,
+    WindingDownError,
+)
 from delivery.agent.fair import Party
 from delivery.agent.health import Trouble
 from delivery.agent.job import AttemptReport, HostAttempt, Job, RecipientResult
@@ -62,7 +68,11 @@ NO_ATTEMPT = -1
 
 
 async def deliver(job: Job, facts: DomainFacts, *, pool: Pool, clock: Clock) -> AttemptReport:
-    """Try to deliver `job`, on the basis of `facts`; what the remote does is never raised."""
+    """Try to deliver `job`, on the basis of `facts`; what the remote does is never raised.
+
+    Raises:
+        WindingDownError: nothing was tried yet, and nothing is begun any more.
+    """
     delivery = _Delivery(job, facts, pool=pool, clock=clock)
     await delivery.run()
     return delivery.report()
@@ -165,6 +175,8 @@ class _Delivery:
                 try:
                     await self._try_address(target)
                 except TurnedAwayError as error:
+                    if isinstance(error, WindingDownError) and not self._attempts:
+                        raise
                     self._refuse(dict.fromkeys(self._open, error.outcome), NO_ATTEMPT)
                     break
                 self._fruitless += len(self._open) == before

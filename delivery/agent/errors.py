@@ -39,3 +39,7 @@ class TlsError(SessionError):
 
 class TurnedAwayError(SessionError):
     """Nothing was tried: the host is left alone for a while. `outcome.not_before` says until when."""
+
+
+class WindingDownError(TurnedAwayError):
+    """Nothing was tried: this agent begins nothing any more."""

@@ -90,6 +90,12 @@ def crowded(until: datetime) -> Outcome:
     return replace(_deferred("4.4.5", sentence, scope=Scope.TRANSPORT), not_before=until)
 
 
+def winding_down(now: datetime) -> Outcome:
+    """Nothing was tried, because the process that was to do it stops."""
+    sentence = "The process that sends was stopped. Another one goes on."
+    return replace(_deferred("4.3.2", sentence, scope=Scope.TRANSPORT), not_before=now)
+
+
 def held(why: str) -> Outcome:
     """Nothing was tried, because the copy would travel worse than its sender was told."""
     return Outcome(result=Result.HELD, scope=Scope.RECIPIENT, enhanced="4.7.10", public=why)

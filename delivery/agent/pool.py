@@ -80,6 +80,10 @@ class Pool:
         """Take note of other workers that came or went."""
         self._slots.adjust_all()
 
+    def wind_down(self) -> None:
+        """Give nobody else a slot; sessions that run go on."""
+        self._slots.wind_down()
+
     async def connect(self, target: Target, earlier: TlsEvidence | None) -> Session:
         """Return a session that has just connected; its greeting is still to come.
 

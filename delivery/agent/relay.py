@@ -19,6 +19,7 @@ from delivery.agent import outcomes
 from delivery.agent.answers import Resolver
 from delivery.agent.clock import Clock
 from delivery.agent.deliver import deliver
+from delivery.agent.errors import WindingDownError
 from delivery.agent.hosts import MailHosts, look_up_host
 from delivery.agent.job import AttemptReport, HostAttempt, Job, RecipientResult
 from delivery.agent.pool import Pool
@@ -76,7 +77,10 @@ class Relays:
             rest = replace(rest, transport=await self._tokens.after_refusal(via))
         except TokenError as error:
             return _joined(report, self._without_token(rest, via, error))
-        again = await deliver(rest, facts, pool=self._pool, clock=self._clock)
+        try:
+            again = await deliver(rest, facts, pool=self._pool, clock=self._clock)
+        except WindingDownError:
+            return _joined(report, replace(report, attempts=(), results=()))
         return _joined(report, again)
 
     def _without_token(self, job: Job, via: Transport, error: TokenError) -> AttemptReport:

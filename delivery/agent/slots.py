@@ -11,6 +11,7 @@
 5. Copies that wait for a host all of whose sessions hang, or take very long, are turned away too,
    instead of waiting until the last time-out; and so are copies for strangers when so many hang
    that no more fit.
+6. Once it winds down, everybody who waits or comes is turned away, and only what runs goes on.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from types import TracebackType
 from delivery.agent import outcomes
 from delivery.agent.clock import Clock
 from delivery.agent.config import AgentConfig
-from delivery.agent.errors import TurnedAwayError
+from delivery.agent.errors import TurnedAwayError, WindingDownError
 from delivery.agent.fair import Party
 from delivery.agent.health import Breaker, Health, HostHealth
 from delivery.agent.neighbours import Neighbours, Nobody
@@ -66,7 +67,7 @@ class Slot:
     Entering it waits for the right.
 
     Raises:
-        TurnedAwayError: the host is left alone for a while; nothing was tried.
+        TurnedAwayError: the host is left alone for a while, or all are; nothing was tried.
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class Slots:
         self._gates: dict[str, Gate] = {}
         self._working: dict[Slot, None] = {}
         self._parked = 0
+        self._winds_down = False
         self._sweeping: asyncio.TimerHandle | None = None
 
     @property
@@ -159,6 +161,8 @@ class Slots:
 
     async def enter(self, slot: Slot) -> None:
         """Wait until `slot` may be used."""
+        if self._winds_down:
+            raise self._winding_down()
         health = self.health_of(slot.host)
         try:
             if not slot.is_visit:
@@ -240,6 +244,15 @@ class Slots:
         if was_parked:
             await self._take(self._all, slot)
         self._begin_work(slot)
+
+    def wind_down(self) -> None:
+        """Let nobody else begin."""
+        self._winds_down = True
+        for turns in self._everything():
+            turns.send_away(self._winding_down)
+
+    def _winding_down(self) -> WindingDownError:
+        return WindingDownError(outcomes.winding_down(self._clock.now()))
 
     def close(self) -> None:
         """Stop looking after the slots."""

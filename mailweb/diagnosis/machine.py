@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import redis
+from amqp import AMQPError
 from django.conf import settings
 from django.core import checks
 from django.db import DatabaseError, connection
@@ -81,7 +82,7 @@ def broker() -> Finding:
         with app.connection_for_write() as broker:
             broker.ensure_connection(max_retries=1, timeout=5)
             where = broker.transport.driver_name
-    except (OSError, KombuError) as error:
+    except (OSError, KombuError, AMQPError) as error:
         remedy = "Check REDIS_URL or CELERY_BROKER_URL. No mail is lost meanwhile; it waits."
         return fail(name, f"Workers can't be told of new mail: {error}.", remedy)
     return ok(name, f"Workers can be told of new mail (by {where}).")

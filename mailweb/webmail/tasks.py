@@ -14,13 +14,13 @@ from mailweb.webmail import looking_ahead, sending
 NEARLY_SIX_MINUTES = timedelta(minutes=5)
 
 
-@shared_task(acks_late=True, ignore_result=True)
+@shared_task
 def forget_sent_drafts() -> None:
     """Delete drafts that nobody can take back any more."""
     sending.forget_sent_drafts(now=timezone.now())
 
 
-@shared_task(acks_late=True, ignore_result=True)
+@shared_task
 def look_ahead() -> None:
     """Look up a few domains of the address books, so that their policies are known in time."""
     clock = clocks.shared()

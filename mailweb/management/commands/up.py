@@ -23,7 +23,9 @@ from mailweb.management.commands.create_demo import make_demo
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
-WORKER = ("celery", "--quiet", "-A", "mailweb", "worker", "--without-gossip", "--without-mingle")
+# Nobody listens to what Celery's workers tell each other, and each connection more can break.
+SILENT = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+WORKER = ("celery", "--quiet", "-A", "mailweb", "worker", *SILENT)
 
 
 class Command(BaseCommand):
