@@ -101,6 +101,8 @@ def _due(limit: int, now: datetime, room: Room) -> tuple[list[tuple[int, int, st
         due = due.exclude(domain__in=room.full_domains)
     if room.full_owners:
         due = due.exclude(owner__in=room.full_owners)
+    for owner, domains in room.full_pairs.items():
+        due = due.exclude(owner=owner, domain__in=domains)
     rows = list(due.values_list("pk", "message_id", "domain", "message__size_bytes")[:limit])
     totals = accumulate(size for *_, size in rows)
     taken = [

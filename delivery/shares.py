@@ -4,16 +4,18 @@
    still free: one alone gets half, the next one half of what is left, and there is always room
    for somebody who has none yet. A domain may have twice as many as are free, so that one
    account's mail for it leaves room for another's.
-2. A domain begins with one job, until one has ended soon or one of its servers has answered. So
+2. An account's mail for one domain has no more of them than the account has left: a backlog for one
+   slow domain gets a third, and what the same account writes to others passes it.
+3. A domain begins with one job, until one has ended soon or one of its servers has answered. So
    two hundred domains whose servers hang have two hundred jobs, not all there are.
-3. A job that has taken longer than `SLOW_SECONDS` waits for somebody else, and takes no room any
-   more, up to a limit.
+4. A job that its servers have kept waiting for longer than `SLOW_SECONDS` takes no room any more,
+   up to a limit. One that waits for its turn here does: another worker may have turns to give.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -38,13 +40,16 @@ class Room:
 
     full_domains: frozenset[str] = frozenset()
     full_owners: frozenset[int] = frozenset()
+    full_pairs: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    """Domains that are full for one account only, by account."""
+
     answering: Collection[str] | None = None
     """Of a domain that is not among these, one message is enough; None if any number is fine."""
 
     @property
     def is_for_all(self) -> bool:
         """Whether nobody is passed over."""
-        return not (self.full_domains or self.full_owners)
+        return not (self.full_domains or self.full_owners or self.full_pairs)
 
 
 FOR_ALL = Room()
@@ -54,7 +59,7 @@ FOR_ALL = Room()
 class Shares:
     """What a drain is working on: how many jobs, for whom, and how many bytes.
 
-    Moments are seconds on any clock that does not go back.
+    Moments are seconds of `time.monotonic`, which is the clock of the event loop as well.
     """
 
     most: int
@@ -66,6 +71,9 @@ class Shares:
     """Jobs that are not slow yet, the oldest first, by the identity of the job."""
 
     _domains: Counter[str] = field(default_factory=Counter)
+    _pairs: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    """Jobs by account and domain."""
+
     _waiting: Counter[str] = field(default_factory=Counter)
     """Jobs of each domain, those included that are slow."""
 
@@ -88,14 +96,26 @@ class Shares:
     def room(self) -> Room:
         """For whom there is room now."""
         free = max(1, self.free)
+        full_domains = frozenset(
+            [name for name, jobs in self._domains.items() if jobs >= 2 * free]
+            + [name for name in self._waiting if name not in self._answering]
+        )
+        full_owners = frozenset(key for key, jobs in self._owners.items() if jobs >= free)
         return Room(
-            full_domains=frozenset(
-                [name for name, jobs in self._domains.items() if jobs >= 2 * free]
-                + [name for name in self._waiting if name not in self._answering]
-            ),
-            full_owners=frozenset(key for key, jobs in self._owners.items() if jobs >= free),
+            full_domains=full_domains,
+            full_owners=full_owners,
+            full_pairs={
+                owner: full
+                for owner, jobs in self._owners.items()
+                if owner not in full_owners
+                and (full := self._full_for(owner, free - jobs) - full_domains)
+            },
             answering=self._answering,
         )
+
+    def _full_for(self, owner: int, left: int) -> frozenset[str]:
+        """Return the domains that have their share of an account to which so many jobs are left."""
+        return frozenset(name for name, jobs in self._pairs[owner].items() if jobs >= left)
 
     def begin(self, job: Job, at: float) -> None:
         """Count a job that begins."""
@@ -119,10 +139,13 @@ class Shares:
 
     def age(self, now: float) -> None:
         """Give the room of those back that have become slow."""
-        while self._begun:
-            key, (begun_at, job) = next(iter(self._begun.items()))
+        slow = []
+        for key, (begun_at, job) in self._begun.items():
             if now - begun_at < SLOW_SECONDS:
-                return
+                break
+            if now - begun_at - job.line.stood(now) >= SLOW_SECONDS:
+                slow.append((key, job))
+        for key, job in slow:
             del self._begun[key]
             self._slow += 1
             self._count(job, -1)
@@ -141,6 +164,9 @@ class Shares:
         _add(self._domains, job.domain, by)
         if job.account is not None:
             _add(self._owners, job.account, by)
+            _add(self._pairs[job.account], job.domain, by)
+            if not self._pairs[job.account]:
+                del self._pairs[job.account]
 
 
 def _add(counter: Counter[Key], key: Key, by: int) -> None:

@@ -190,7 +190,8 @@ class _Delivery:
             TurnedAwayError: the host is left alone for now.
         """
         may_be_plain = target.demand.tls is Tls.MAY and target.demand.allows_plain_text
-        async with self._pool.slot(target.gate, target.address, self._party) as slot:
+        where = target.gate, target.address, self._party
+        async with self._pool.slot(*where, line=self._job.line) as slot:
             broken = await self._try_session(slot, target, Care.USUAL, None)
             if broken is not None:
                 broken = await self._try_session(slot, target, Care.TLS_1_2, broken)

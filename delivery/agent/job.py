@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from delivery.agent.line import Line
 from delivery.agent.route import NOTHING, Memory
 from delivery.policy.facts import DomainFacts, SessionEvidence, StsFacts
 from delivery.policy.memory import TlsHistory
@@ -77,6 +78,8 @@ class Job:
     promise: Promise | None = None
     """How these copies were to travel, if that is looked at again before anything connects."""
     transport: Transport | None = None
+    line: Line = field(default_factory=Line, compare=False, repr=False)
+    """Where it waits for its turns; further jobs for what is left of it stand in the same."""
 
     @property
     def is_about_domain(self) -> bool:

@@ -18,6 +18,7 @@ from delivery.agent.dialer import Dialer
 from delivery.agent.errors import ConnectError
 from delivery.agent.fair import Party
 from delivery.agent.health import Health, Trouble
+from delivery.agent.line import Line
 from delivery.agent.neighbours import Neighbours
 from delivery.agent.observer import NOBODY, Observer
 from delivery.agent.session import Session, Target
@@ -56,12 +57,20 @@ class Pool:
         """How many sessions are at work, and how many are idle."""
         return self._slots.working, len(self._idle)
 
-    def slot(self, host: str, address: str, party: Party, *, is_visit: bool = False) -> Slot:
-        """Return the right to have a session with `host`; entering it waits for its turn.
+    def slot(
+        self,
+        host: str,
+        address: str,
+        party: Party,
+        *,
+        line: Line | None = None,
+        is_visit: bool = False,
+    ) -> Slot:
+        """Return the right to have a session with `host`; entering it waits for its turn, in `line`.
 
         A visit is made because somebody looks at the host: it is never turned away.
         """
-        return Slot(self._slots, host, address, party, is_visit=is_visit)
+        return Slot(self._slots, host, address, party, line=line, is_visit=is_visit)
 
     def went_well(self, target: Target) -> None:
         """Remember that the host answered a whole transaction, with whatever reply."""

@@ -29,6 +29,7 @@ from delivery.agent.config import AgentConfig
 from delivery.agent.errors import TurnedAwayError, WindingDownError
 from delivery.agent.fair import Party
 from delivery.agent.health import Breaker, Health, HostHealth
+from delivery.agent.line import Line
 from delivery.agent.neighbours import Neighbours, Nobody
 from delivery.agent.turns import Turns
 
@@ -71,11 +72,19 @@ class Slot:
     """
 
     def __init__(
-        self, slots: Slots, host: str, address: str, party: Party, *, is_visit: bool = False
+        self,
+        slots: Slots,
+        host: str,
+        address: str,
+        party: Party,
+        *,
+        line: Line | None = None,
+        is_visit: bool = False,
     ) -> None:
         self.host = host
         self.address = address
         self.party = party
+        self.line = line or Line()
         self.is_visit = is_visit
         """A visit is for somebody who looks at the host: no breaker and no queue stops it."""
 
@@ -263,7 +272,11 @@ class Slots:
     async def _take(self, turns: Turns, slot: Slot) -> None:
         if turns.used >= turns.most and self._sweeping is None:
             self._sweep_later()
-        await turns.take(slot.party)
+        if turns is self._strangers:
+            await turns.take(slot.party)  # behind those whose servers have yet to say anything
+        else:
+            with slot.line:
+                await turns.take(slot.party)
         slot.held.append(turns)
 
     def _begin_work(self, slot: Slot) -> None:

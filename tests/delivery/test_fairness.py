@@ -6,15 +6,17 @@ import dataclasses
 
 import pytest
 
-from delivery import dispatch
+from delivery import claims, dispatch, shares
 from delivery.agent.clock import SystemClock
 from delivery.config import DeliveryConfig
+from delivery.models import Recipient, State
 from tests.delivery.factories import queued
 from tests.labs import running_lab
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 BACKLOG = 120
+ROOM = 16
 
 
 @pytest.fixture
@@ -25,12 +27,12 @@ def lab():
 
 @pytest.fixture
 def small_drain(lab, settings):
-    """Run a drain that has room for sixteen jobs at a time."""
+    """Run a drain that has room for few jobs at a time."""
     for name, value in lab.environment.items():
         setattr(settings, name, int(value) if name.endswith("PORT") else value)
     settings.DNS_RESOLVERS = [lab.environment["DNS_RESOLVERS"]]
     settings.DELIVERY_CONCURRENCY, settings.DELIVERY_CONCURRENCY_PER_HOST = 4, 2
-    config = dataclasses.replace(DeliveryConfig.from_settings(), batch=16)
+    config = dataclasses.replace(DeliveryConfig.from_settings(), batch=ROOM)
     return lambda: dispatch.drain(config=config, clock=SystemClock(), once=True)
 
 
@@ -52,3 +54,31 @@ def test_an_accounts_backlog_does_not_delay_another_account(lab, small_drain, al
     queued("friend@slow.test", owner=bob, now=now)
     assert small_drain().delivered == BACKLOG + 1
     assert arrived(lab).index("friend@slow.test") < BACKLOG // 2
+
+
+def test_an_accounts_backlog_for_one_domain_does_not_delay_what_it_writes_to_others(
+    lab, small_drain, alice, now
+):
+    for number in range(BACKLOG):
+        queued(f"r{number}@slow.test", owner=alice, now=now)
+    queued("friend@pkix.test", owner=alice, now=now)
+    assert small_drain().delivered == BACKLOG + 1
+    assert arrived(lab).index("friend@pkix.test") < BACKLOG // 4
+
+
+def test_what_waits_for_its_turn_here_is_left_to_other_workers(
+    lab, small_drain, alice, now, monkeypatch
+):
+    monkeypatch.setattr(shares, "SLOW_SECONDS", 0.01)
+    for number in range(BACKLOG):
+        queued(f"r{number}@slow.test", owner=alice, now=now)
+    held, claim = [], claims.claim
+
+    def watched(**how):
+        claimed = claim(**how)
+        held.append(Recipient.objects.filter(state=State.SENDING).count())
+        return claimed
+
+    monkeypatch.setattr(claims, "claim", watched)
+    assert small_drain().delivered == BACKLOG
+    assert max(held) <= ROOM + 2, "it held more than it had room for, and what is in a session"

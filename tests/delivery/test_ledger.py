@@ -239,6 +239,16 @@ def test_a_claim_passes_over_those_who_have_their_share(alice, bob, now):
     assert {one.address for one in claimed(now).copies} == {"a@full.test", "b@x.test"}
 
 
+def test_a_claim_passes_over_what_one_account_has_too_much_of_for_one_domain(alice, bob, now):
+    queued("a@full.test", "b@x.test", owner=alice, now=now)
+    queued("c@full.test", owner=bob, now=now)
+    queued("d@full.test", owner=None, now=now)
+    room = Room(full_pairs={alice.pk: frozenset({"full.test"})})
+    taken = [one.address for one in claimed(now, room=room).copies]
+    assert taken == ["b@x.test", "c@full.test", "d@full.test"]
+    assert [one.address for one in claimed(now).copies] == ["a@full.test"]
+
+
 def test_a_claim_takes_no_more_content_than_fits(alice, now, monkeypatch):
     for number in range(4):
         queued(f"r{number}@x.test", owner=alice, now=now)

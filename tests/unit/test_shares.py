@@ -124,6 +124,38 @@ def test_slow_jobs_take_no_room_until_there_are_too_many_of_them():
     assert not shares.room.full_owners
 
 
+def test_waiting_for_a_turn_here_is_nobodys_slowness(monkeypatch):
+    shares = sharing(10, "one.test")
+    (served, in_line) = begin(shares, 2, "one.test", at=100.0)
+    monkeypatch.setattr("time.monotonic", lambda: 100.0)
+    with in_line.line:
+        shares.age(100 + SLOW_SECONDS)
+        assert shares.free == 9
+        assert not shares.end(served, has_answered=False)
+        assert "one.test" not in shares.room.answering, "it was slow"
+        monkeypatch.setattr("time.monotonic", lambda: 100 + SLOW_SECONDS)
+    shares.age(99 + 2 * SLOW_SECONDS)
+    assert shares.free == 9
+    shares.age(100 + 2 * SLOW_SECONDS)
+    assert shares.free == 10
+
+
+def test_a_backlog_for_one_domain_leaves_room_for_what_the_account_writes_to_others():
+    shares = sharing(90, "slow.test", "two.test", "three.test")
+    begin(shares, 29, "slow.test", account=ALICE)
+    assert not shares.room.full_pairs
+    begin(shares, 1, "slow.test", account=ALICE)
+    assert shares.room.full_pairs == {ALICE: {"slow.test"}}
+    assert not shares.room.is_for_all
+    assert not shares.room.full_owners
+    begin(shares, 10, "two.test", account=ALICE)
+    assert shares.room.full_pairs == {ALICE: {"slow.test", "two.test"}}
+    begin(shares, 3, "three.test", account=ALICE)
+    assert not shares.room.full_owners
+    begin(shares, 1, "slow.test", account=BOB)
+    assert BOB not in shares.room.full_pairs
+
+
 def test_who_is_done_may_have_more():
     shares = sharing(10, "one.test")
     jobs = begin(shares, 7, "one.test", account=ALICE)
