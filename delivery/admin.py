@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from delivery import admin_rules as admin_rules
+from delivery import admin_webhooks as admin_webhooks
 from delivery.admin_destinations import DestinationHealthAdmin
 from delivery.admin_kinds import (
     CHOICES,

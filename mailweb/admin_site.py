@@ -35,6 +35,7 @@ AREAS = (
             "delivery.holdrule": "Hold rules",
             "delivery.suppression": "Suppressed addresses",
             "delivery.sendinglimits": "Sending limits",
+            "delivery.webhook": "Webhooks",
         },
     ),
     (
