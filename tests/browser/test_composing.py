@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator, Page, Route
 
     from tests.browser.conftest import Watch
 
@@ -43,6 +43,26 @@ def test_what_is_typed_without_a_connection_is_kept_and_saved_later(alice_page: 
     expect(alice_page.locator("#save-state")).to_have_text(SAVED)
     alice_page.reload()
     expect(body).to_have_value("First line. Second line.")
+
+
+def test_what_is_typed_before_the_scripts_are_there_counts(alice_page: Page):
+    kept_back: list[Route] = []
+    alice_page.route(
+        re.compile(r"/compose-chips\b[^/]*\.js"), lambda route: kept_back.append(route)
+    )  # noqa: PLW0108
+    body = begin(alice_page)
+    alice_page.locator("#add-to").press_sequentially("friend@starttls.test,")
+    alice_page.get_by_label("Subject").fill("Early")
+    body.fill("Typed at once.")
+    assert names(alice_page) == []
+    for route in kept_back:
+        route.continue_()
+    alice_page.unroute_all()
+    expect(alice_page.locator("[data-line=to] .chip-name")).to_have_text("friend@starttls.test")
+    expect(alice_page.locator(".ledger-row", has_text="starttls.test")).to_be_visible()
+    expect(alice_page.locator("#save-state")).to_have_text(SAVED)
+    alice_page.reload()
+    assert names(alice_page) == ["friend@starttls.test"]
 
 
 def test_a_second_tab_is_noticed_before_it_overwrites(visit: Callable[..., Page], watch: Watch):

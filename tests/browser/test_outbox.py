@@ -77,3 +77,25 @@ def test_a_failure_is_answered_from_its_card(alice_page: Page):
     alice_page.wait_for_load_state("networkidle")  # an open page renews itself once it listens
     item.get_by_role("button", name="Put away").click()
     expect(item).to_have_count(0)
+
+
+RENEW = """() => new Promise(done => {
+  document.body.addEventListener("htmx:afterOnLoad", done, { once: true });
+  document.body.dispatchEvent(new CustomEvent("delivery-changed", { detail: {} }));
+})"""
+
+
+def test_a_click_is_not_lost_when_the_list_renews_itself_between_press_and_release(
+    alice_page: Page,
+):
+    write(alice_page, "friend@dane.test", "Harvest")
+    schedule(alice_page)
+    alice_page.wait_for_url("**/mail/outbox/")
+    alice_page.wait_for_load_state("networkidle")
+    item = alice_page.locator(".item", has_text="Harvest")
+    item.get_by_role("link", name="Change time").hover()
+    alice_page.mouse.down()
+    alice_page.evaluate(RENEW)
+    with alice_page.expect_request("**/mail/outbox/"):  # what was left out is asked for again
+        alice_page.mouse.up()
+    expect(alice_page.get_by_role("heading", name="Change time")).to_be_visible()

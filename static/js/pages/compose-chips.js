@@ -68,4 +68,10 @@ export function attachLines(form, saver) {
     }
   });
   form.addEventListener("compose:recipients", () => saver.foresee());
+  // What was typed, and left, before this module came.
+  form.querySelectorAll("[data-add]").forEach((input) => {
+    if (input.value !== input.defaultValue && input !== document.activeElement) {
+      add(lineOf(input), input.value);
+    }
+  });
 }
