@@ -1,7 +1,7 @@
 """Taking copies from the queue under a lease, and giving them back.
 
-Copies are taken by one conditional UPDATE that gives them a lease; whoever writes an outcome
-must still hold that lease.
+Copies are locked, read, and given a lease in one short transaction; whoever writes an outcome must
+still hold that lease.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from itertools import accumulate
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from delivery import journal, routes, signing
 from delivery.agent.job import Job, JobRecipient
 from delivery.agent.route import NOTHING, Memory
-from delivery.copies import Copy, held_under
+from delivery.copies import Copy, taken_under
 from delivery.histories import memories_of, records_of, tls_histories
-from delivery.models import DUE_STATES, Content, Recipient, State
+from delivery.models import Content, Recipient, State
 from delivery.policy.memory import TlsHistory
 from delivery.policy.modes import Mode, Order, PledgeKind, SenderPolicy
 from delivery.policy.promise import IfWorse, Promise
@@ -65,21 +65,16 @@ class Claim:
 def claim(
     *, limit: int, lease: UUID, now: datetime, lease_until: datetime, room: Room = FOR_ALL
 ) -> Claim:
-    """Take up to `limit` due copies, and with them the rest of their messages to the same domains.
+    """Take up to `limit` due copies, and the rest of the last message of them to the same domains.
 
-    Copies of those for whom there is no `room` stay where they are. Two workers never get the same copy: the
-    UPDATE checks the state again when it writes.
+    Copies of those for whom there is no `room` stay where they are. Two workers never get the same copy: what
+    one of them has locked the other one passes over.
     """
     with transaction.atomic():
-        due, is_all = _due(limit, now, room)
-        if not due:
+        copies = tuple(_due(limit, lease, now, room))
+        if not copies:
             return Claim(lease=lease, copies=(), contents={})
-        keys, messages, domains = (set(column) for column in zip(*due, strict=True))
-        # Those of the same messages and domains, which these are among.
-        companions = Q(message__in=messages, domain__in=domains, next_attempt_at__lte=now)
-        wanted = keys if is_all else _unlocked(companions)
-        _take(Q(pk__in=wanted), lease, lease_until)
-        copies = held_under(lease)
+        _take([one.pk for one in copies], lease, lease_until)
     contents = _contents(copies)
     signers = signing.signers_of(contents, at=now)
     return Claim(
@@ -94,39 +89,60 @@ def claim(
     )
 
 
-def _due(limit: int, now: datetime, room: Room) -> tuple[list[tuple[int, int, str]], bool]:
-    """Return key, message and domain of the copies to take, and whether that is all there is."""
-    due = Recipient.objects.due(now).select_for_update(skip_locked=True, of=("self",))
+def _due(limit: int, lease: UUID, now: datetime, room: Room) -> list[Copy]:
+    """Return the copies to take, locked: nobody else takes or changes them meanwhile."""
+    due = Recipient.objects.due(now)
     if room.full_domains:
         due = due.exclude(domain__in=room.full_domains)
     if room.full_owners:
         due = due.exclude(owner__in=room.full_owners)
     for owner, domains in room.full_pairs.items():
         due = due.exclude(owner=owner, domain__in=domains)
-    rows = list(due.values_list("pk", "message_id", "domain", "message__size_bytes")[:limit])
-    totals = accumulate(size for *_, size in rows)
-    taken = [
-        row[:3] for row, total in zip(rows, totals, strict=True) if total - row[3] < CLAIM_BYTES
+    rows = taken_under(_unlocked(due)[:limit], lease)
+    totals = accumulate(size for _, size in rows)
+    fit = [
+        one for (one, size), total in zip(rows, totals, strict=True) if total - size < CLAIM_BYTES
     ]
-    if room.answering is not None:
-        taken = _one_for_strangers(taken, room.answering)
-    return taken, len(taken) < limit and len(taken) == len(rows)
+    taken = fit if room.answering is None else _one_for_strangers(fit, room.answering)
+    is_cut = len(rows) == limit or len(fit) < len(rows)
+    if is_cut and taken and taken[-1] is fit[-1]:
+        taken += _rest_of(taken, lease, now)
+    return taken
 
 
-def _one_for_strangers(
-    rows: Iterable[tuple[int, int, str]], answering: Collection[str]
-) -> list[tuple[int, int, str]]:
+def _rest_of(taken: list[Copy], lease: UUID, now: datetime) -> list[Copy]:
+    """Return the other copies of the last message taken, to the same domains: they travel together.
+
+    Copies of a message that are due at the same time stand next to each other in the queue.
+    """
+    last = taken[-1].message_id
+    keys, domains = zip(
+        *((one.pk, one.domain) for one in taken if one.message_id == last), strict=True
+    )
+    rest = Recipient.objects.due(now).filter(message=last, domain__in=set(domains))
+    return [one for one, _ in taken_under(_unlocked(rest.exclude(pk__in=keys)), lease)]
+
+
+def _one_for_strangers(copies: Iterable[Copy], answering: Collection[str]) -> list[Copy]:
     """Keep what is for domains that answer, and one message for each of the others."""
     first: dict[str, int] = {}
     return [
-        (key, message, domain)
-        for key, message, domain in rows
-        if domain in answering or first.setdefault(domain, message) == message
+        one
+        for one in copies
+        if one.domain in answering or first.setdefault(one.domain, one.message_id) == one.message_id
     ]
 
 
-def _take(which: Q, lease: UUID, lease_until: datetime) -> None:
-    Recipient.objects.filter(which, state__in=DUE_STATES).update(
+def _unlocked(rows: QuerySet[Recipient]) -> QuerySet[Recipient]:
+    """Lock the rows that nobody else holds; waiting for one could wait in a circle.
+
+    With SQLite the transaction is the only one that writes.
+    """
+    return rows.select_for_update(skip_locked=True, of=("self",))
+
+
+def _take(keys: Collection[int], lease: UUID, lease_until: datetime) -> None:
+    Recipient.objects.filter(pk__among=keys).update(
         state=State.SENDING,
         lease=lease,
         lease_until=lease_until,
@@ -134,15 +150,8 @@ def _take(which: Q, lease: UUID, lease_until: datetime) -> None:
     )
 
 
-def _unlocked(which: Q) -> set[int]:
-    """Lock the copies meant that nobody else holds; waiting for one could wait in a circle."""
-    rows = Recipient.objects.filter(which, state__in=DUE_STATES)
-    free = rows.select_for_update(skip_locked=True, of=("self",)).order_by("pk")
-    return set(free.values_list("pk", flat=True))
-
-
 def _contents(copies: Iterable[Copy]) -> dict[int, bytes]:
-    rows = Content.objects.filter(message__in={one.message_id for one in copies})
+    rows = Content.objects.filter(message__among={one.message_id for one in copies})
     return {pk: bytes(data) for pk, data in rows.values_list("message_id", "data")}
 
 

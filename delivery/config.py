@@ -21,7 +21,7 @@ class DeliveryConfig:
     """
 
     agent: AgentConfig
-    batch: int = 200
+    batch: int = 400
     lease_for: timedelta = timedelta(seconds=60)
     lifetime: timedelta = timedelta(hours=120)
     linger_for: timedelta = timedelta(seconds=3)

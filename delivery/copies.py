@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef, QuerySet
 
-from delivery.models import Recipient, Route, State, Suppression
+from delivery.models import Recipient, Route, Suppression
 
 
 class Copy(NamedTuple):
@@ -62,13 +62,23 @@ _FROM_MESSAGE = frozenset(
         "uuid",
     }
 )
-_COLUMNS = tuple(f"message__{name}" if name in _FROM_MESSAGE else name for name in Copy._fields)
+_COLUMNS = tuple(
+    {"attempts_made": "this_attempt"}.get(
+        name, f"message__{name}" if name in _FROM_MESSAGE else name
+    )
+    for name in Copy._fields
+    if name != "lease"
+)
 
 
-def held_under(lease: UUID) -> tuple[Copy, ...]:
-    """Return the copies that are being sent under `lease`."""
+def taken_under(rows: QuerySet[Recipient], lease: UUID) -> list[tuple[Copy, int]]:
+    """Read `rows` as what they will be under `lease`, each with the octets of its message."""
     listed = Exists(Suppression.objects.filter(owner=OuterRef("owner_id")))
-    rows = Recipient.objects.filter(lease=lease, state=State.SENDING).order_by("id")
     has_route = Exists(Route.objects.order_by())
-    rows = rows.annotate(has_suppressions=listed, has_routes=has_route)
-    return tuple(map(Copy._make, rows.values_list(*_COLUMNS)))
+    rows = rows.annotate(
+        has_suppressions=listed, has_routes=has_route, this_attempt=F("attempts_made") + 1
+    )
+    return [
+        (Copy(pk, lease, *columns), size)
+        for size, pk, *columns in rows.values_list("message__size_bytes", *_COLUMNS)
+    ]

@@ -54,6 +54,9 @@ GLANCE_SECONDS = 0.1
 FLUSH_SECONDS = 0.05
 """How long a finished job waits for others to be written down with it."""
 
+JOBS_PER_SLOT = 4
+"""How many jobs a drain holds for each session it may have, so that no session waits for a claim."""
+
 ENDING_SECONDS = 6.0
 """How long a worker that shall stop waits for its sessions; then their copies are given back."""
 
@@ -118,7 +121,7 @@ class Drain:
         self._loop, self._news = asyncio.get_running_loop(), asyncio.Event()
         self.fleet.health = self.health
         self.fleet.most_per_host = self.config.agent.concurrency_per_host
-        self._shares = Shares(most=max(self.config.batch, 4 * self.config.agent.concurrency))
+        self._shares = Shares(most=JOBS_PER_SLOT * self.config.agent.concurrency)
         policies = DatabasePolicyStore()
         async with Agent(
             self.config.agent,

@@ -57,7 +57,7 @@ def memories_of(copies: Iterable[Copy]) -> dict[int, Memory]:
     if not tried_before:
         return {}
     rows = (
-        RecipientAttempt.objects.filter(SHAPES_THE_WAY, recipient__in=tried_before)
+        RecipientAttempt.objects.filter(SHAPES_THE_WAY, recipient__among=tried_before)
         .order_by("attempt_id")
         .values_list("recipient_id", "attempt__mx", "attempt__address", "code", "enhanced", "reply")
     )

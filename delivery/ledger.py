@@ -93,7 +93,7 @@ def settle(
         # Who was turned away has not been tried: that is no news.
         tried = [copy.pk for copy, outcome in known if not outcome.is_turned_away]
         webhook_events.note(tried, now=now, owners=owners)
-        _after_settling({copy.message_id for copy, _ in known}, states, has_news=has_news)
+        _after_settling([copy for copy, _ in known], states, has_news=has_news)
     return len(changes)
 
 
@@ -111,13 +111,13 @@ def _ask_senders(held: list[int], now: datetime) -> bool:
     return bool(just_held.update(asks_sender=True, held_at=now, notice_due=True))
 
 
-def _after_settling(messages: set[int], states: set[Any], *, has_news: bool) -> None:
+def _after_settling(copies: list[Copy], states: set[Any], *, has_news: bool) -> None:
     """Drop bytes nobody needs, have senders told, and refresh their pages."""
     if State.DELIVERED.value in states:
-        services.forget_content(messages)
+        services.forget_content({copy.message_id for copy in copies})
     if has_news:
         enqueue(tasks.notify)
-    services.tell_owners(messages)
+    services.tell_owners_of((copy.owner_id, copy.uuid) for copy in copies)
 
 
 def _write(changes: list[tuple[Any, ...]]) -> None:

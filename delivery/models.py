@@ -43,6 +43,7 @@ from delivery.transport_models import Transport as Transport
 from delivery.transport_models import TransportToken as TransportToken
 from delivery.webhook_models import Webhook as Webhook
 from delivery.webhook_models import WebhookCall as WebhookCall
+from mailweb.lib import among as among  # makes the lookup known
 from mailweb.lib.choices import choices_of
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -228,12 +229,17 @@ def _changed(message: OutboundMessage) -> None:
 
 def tell_owners(message_ids: Iterable[int]) -> None:
     """Refresh the open pages of everyone whose messages these are."""
-    changed: dict[int | None, list[str]] = defaultdict(list)
-    rows = OutboundMessage.objects.filter(pk__in=list(message_ids))
-    for owner_id, uuid in rows.values_list("owner_id", "uuid"):
-        changed[owner_id].append(str(uuid))
+    rows = OutboundMessage.objects.filter(pk__among=message_ids)
+    tell_owners_of(rows.values_list("owner_id", "uuid"))
+
+
+def tell_owners_of(messages: Iterable[tuple[int | None, UUID]]) -> None:
+    """Refresh the open pages of these accounts about these messages of theirs."""
+    changed: dict[int | None, dict[str, None]] = defaultdict(dict)
+    for owner_id, uuid in messages:
+        changed[owner_id][str(uuid)] = None
     for owner, uuids in changed.items():
-        events.publish_deliveries(owner, uuids)
+        events.publish_deliveries(owner, list(uuids))
 
 
 def undo(*, message: OutboundMessage, now: datetime) -> bool:
@@ -283,7 +289,7 @@ def forget_content(message_ids: Iterable[int]) -> None:
     A failed copy keeps them until its sender has put it away, so that it can be tried again.
     """
     needed = Recipient.objects.keeping_content().filter(message=OuterRef("message_id"))
-    Content.objects.filter(~Exists(needed), message_id__in=list(message_ids)).delete()
+    Content.objects.filter(~Exists(needed), message__among=message_ids).delete()
 
 
 def send_now(*, message: OutboundMessage, now: datetime) -> int:

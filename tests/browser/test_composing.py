@@ -47,9 +47,11 @@ def test_what_is_typed_without_a_connection_is_kept_and_saved_later(alice_page: 
 
 def test_what_is_typed_before_the_scripts_are_there_counts(alice_page: Page):
     kept_back: list[Route] = []
-    alice_page.route(
-        re.compile(r"/compose-chips\b[^/]*\.js"), lambda route: kept_back.append(route)
-    )  # noqa: PLW0108
+
+    def keep_back(route: Route) -> None:
+        kept_back.append(route)
+
+    alice_page.route(re.compile(r"/compose-chips\b[^/]*\.js"), keep_back)
     body = begin(alice_page)
     alice_page.locator("#add-to").press_sequentially("friend@starttls.test,")
     alice_page.get_by_label("Subject").fill("Early")
