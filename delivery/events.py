@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
+from uuid import UUID
 
 from asgiref.sync import async_to_sync
 from channels.layers import BaseChannelLayer, get_channel_layer
@@ -29,6 +31,15 @@ def publish(user_id: int | None, kind: str, **ids: int | str) -> None:
     A channel layer that is down costs freshness, never the change itself: `robust` logs it.
     """
     _publish_all(user_id, kind, [ids])
+
+
+def tell_owners(messages: Iterable[tuple[int | None, UUID]]) -> None:
+    """Tell accounts that these messages of theirs changed: pairs of an account and a message's id."""
+    changed: dict[int | None, dict[str, None]] = defaultdict(dict)
+    for owner_id, uuid in messages:
+        changed[owner_id][str(uuid)] = None
+    for owner_id, uuids in changed.items():
+        publish_deliveries(owner_id, list(uuids))
 
 
 def publish_deliveries(user_id: int | None, messages: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Case, F, TextField, Value, When
 
-from delivery import evidence, services, suppressions, tasks, transport_news
+from delivery import events, evidence, services, suppressions, tasks, transport_news
 from delivery.agent.job import AttemptReport, RecipientResult
 from delivery.copies import Copy
 from delivery.models import DUE_STATES, Recipient, State
@@ -117,7 +117,7 @@ def _after_settling(copies: list[Copy], states: set[Any], *, has_news: bool) -> 
         services.forget_content({copy.message_id for copy in copies})
     if has_news:
         enqueue(tasks.notify)
-    services.tell_owners_of((copy.owner_id, copy.uuid) for copy in copies)
+    events.tell_owners((copy.owner_id, copy.uuid) for copy in copies)
 
 
 def _write(changes: list[tuple[Any, ...]]) -> None:

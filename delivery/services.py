@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -230,16 +229,7 @@ def _changed(message: OutboundMessage) -> None:
 def tell_owners(message_ids: Iterable[int]) -> None:
     """Refresh the open pages of everyone whose messages these are."""
     rows = OutboundMessage.objects.filter(pk__among=message_ids)
-    tell_owners_of(rows.values_list("owner_id", "uuid"))
-
-
-def tell_owners_of(messages: Iterable[tuple[int | None, UUID]]) -> None:
-    """Refresh the open pages of these accounts about these messages of theirs."""
-    changed: dict[int | None, dict[str, None]] = defaultdict(dict)
-    for owner_id, uuid in messages:
-        changed[owner_id][str(uuid)] = None
-    for owner, uuids in changed.items():
-        events.publish_deliveries(owner, list(uuids))
+    events.tell_owners(rows.values_list("owner_id", "uuid"))
 
 
 def undo(*, message: OutboundMessage, now: datetime) -> bool:

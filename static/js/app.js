@@ -5,6 +5,7 @@ import "./ui/countdown.js";
 import "./ui/fold.js";
 import "./ui/menu.js";
 import "./ui/pick.js";
+import "./ui/press.js";
 import "./ui/theme.js";
 import "./ui/toast.js";
 import "./ui/zone.js";

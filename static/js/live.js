@@ -12,8 +12,6 @@ const last = new Map(); // when each event was last told, and what it said
 let socket = null;
 let wait = FIRST_WAIT_MS;
 let heardAt = 0;
-let pressed = null; // what a pointer is held down on
-let isLeft = false; // whether a part was to be replaced meanwhile
 
 function tell(name, detail) {
   last.set(name, { at: performance.now(), detail });
@@ -38,26 +36,6 @@ function tellAgain({ detail }) {
       dispatch(name, detail);
     }
   }
-}
-
-// A part that is replaced between press and release would swallow the click, so it is left until then,
-// and asked for again. Swaps that the click itself leads to are trusted, and go on.
-function leaveWhatIsPressed(event) {
-  const { target, requestConfig } = event.detail;
-  if (pressed && target?.contains(pressed) && !requestConfig?.triggeringEvent?.isTrusted) {
-    event.detail.shouldSwap = false;
-    isLeft = true;
-  }
-}
-
-function release() {
-  setTimeout(() => {
-    pressed = null;
-    if (isLeft) {
-      isLeft = false;
-      dispatch("resync", {});
-    }
-  });
 }
 
 function onMessage(event) {
@@ -112,12 +90,6 @@ document.body.addEventListener("htmx:beforeRequest", ({ detail }) => {
   detail.requestConfig.began = performance.now();
 });
 document.body.addEventListener("htmx:afterSettle", tellAgain);
-document.body.addEventListener("htmx:beforeSwap", leaveWhatIsPressed);
-addEventListener("pointerdown", ({ target }) => {
-  pressed = target;
-});
-addEventListener("pointerup", release);
-addEventListener("pointercancel", release);
 setInterval(ping, PING_MS);
 addEventListener("online", connect);
 document.addEventListener("visibilitychange", () => document.hidden || connect());
