@@ -53,18 +53,18 @@ def test_what_is_typed_before_the_scripts_are_there_counts(alice_page: Page):
 
     alice_page.route(re.compile(r"/compose-chips\b[^/]*\.js"), keep_back)
     body = begin(alice_page)
-    alice_page.locator("#add-to").press_sequentially("friend@starttls.test,")
+    alice_page.locator("#add-to").press_sequentially("friend@pkix.test,")
     alice_page.get_by_label("Subject").fill("Early")
     body.fill("Typed at once.")
     assert names(alice_page) == []
     for route in kept_back:
         route.continue_()
     alice_page.unroute_all()
-    expect(alice_page.locator("[data-line=to] .chip-name")).to_have_text("friend@starttls.test")
-    expect(alice_page.locator(".ledger-row", has_text="starttls.test")).to_be_visible()
+    expect(alice_page.locator("[data-line=to] .chip-name")).to_have_text("friend@pkix.test")
+    expect(alice_page.locator(".ledger-row", has_text="pkix.test")).to_be_visible()
     expect(alice_page.locator("#save-state")).to_have_text(SAVED)
     alice_page.reload()
-    assert names(alice_page) == ["friend@starttls.test"]
+    assert names(alice_page) == ["friend@pkix.test"]
 
 
 def test_a_second_tab_is_noticed_before_it_overwrites(visit: Callable[..., Page], watch: Watch):
