@@ -44,7 +44,7 @@ bench: $(VENV)/.for-development ## Measure delivery beside a peer; JSON in bench
 	@exec $(PY) -m bench $(ARGS)
 
 coverage: $(VENV)/.for-development ## Fail if tests leave more than 2 % of the SMTP engine, log-ins or policy unseen
-	@exec $(PY) -m pytest -q --numprocesses=2 tests/unit/smtp tests/unit/policy tests/fuzz \
+	@exec $(PY) -m pytest -q --numprocesses=2 tests/unit/smtp tests/unit/policy tests/unit/sasl tests/fuzz \
 	  --cov=delivery.smtp --cov=delivery.policy --cov=delivery.sasl --cov-branch --cov-fail-under=98 \
 	  --cov-report=term-missing:skip-covered $(ARGS)
 
