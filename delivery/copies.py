@@ -49,26 +49,19 @@ class Copy(NamedTuple):
     """Whether any route is set up at all; the same for all copies of a claim."""
 
 
-_FROM_MESSAGE = frozenset(
-    {
-        "owner_id",
-        "mail_from",
-        "expires_at",
-        "has_8bit",
-        "needs_smtputf8",
-        "sender_policy",
-        "ret",
-        "envid",
-        "uuid",
-    }
+_FROM_MESSAGE = (
+    "owner_id",
+    "mail_from",
+    "expires_at",
+    "has_8bit",
+    "needs_smtputf8",
+    "sender_policy",
+    "ret",
+    "envid",
+    "uuid",
 )
-_COLUMNS = tuple(
-    {"attempts_made": "this_attempt"}.get(
-        name, f"message__{name}" if name in _FROM_MESSAGE else name
-    )
-    for name in Copy._fields
-    if name != "lease"
-)
+_READ_AS = {"attempts_made": "this_attempt"} | {name: f"message__{name}" for name in _FROM_MESSAGE}
+_COLUMNS = tuple(_READ_AS.get(name, name) for name in Copy._fields if name != "lease")
 
 
 def taken_under(rows: QuerySet[Recipient], lease: UUID) -> list[tuple[Copy, int]]:

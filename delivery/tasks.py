@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 from celery import shared_task
-from celery.signals import worker_shutting_down
 
 from delivery import clocks
 from delivery.config import DeliveryConfig
@@ -22,14 +21,6 @@ def drain() -> None:
     from delivery import dispatch
 
     dispatch.drain(config=DeliveryConfig.from_settings(), clock=clocks.shared())
-
-
-@worker_shutting_down.connect
-def end_drain(**_: object) -> None:
-    """Claim nothing more: Celery waits for the task that runs, and the supervisor not for long."""
-    from delivery import dispatch
-
-    dispatch.end()
 
 
 @shared_task

@@ -80,7 +80,7 @@ class Relays:
         try:
             again = await deliver(rest, facts, pool=self._pool, clock=self._clock)
         except WindingDownError:
-            return _joined(report, replace(report, attempts=(), results=()))
+            return _forgiven(report)
         return _joined(report, again)
 
     def _without_token(self, job: Job, via: Transport, error: TokenError) -> AttemptReport:
@@ -159,10 +159,15 @@ def _is_token_refused(report: AttemptReport) -> bool:
 
 
 def _joined(report: AttemptReport, again: AttemptReport) -> AttemptReport:
-    """Return both tries as one: that the first token was refused locks nobody out."""
-    earlier = tuple(replace(one, locked_out="") for one in report.attempts)
+    """Return both tries as one."""
+    attempts = (*_forgiven(report).attempts, *again.attempts)
     results = {one.key: one for one in (*report.results, *again.results)}
-    return replace(report, attempts=(*earlier, *again.attempts), results=tuple(results.values()))
+    return replace(report, attempts=attempts, results=tuple(results.values()))
+
+
+def _forgiven(report: AttemptReport) -> AttemptReport:
+    """Return the try with a token that was refused as one that locks nobody out."""
+    return replace(report, attempts=tuple(replace(one, locked_out="") for one in report.attempts))
 
 
 def _is_waiting(outcome: Outcome) -> bool:

@@ -27,6 +27,7 @@ PAGES = (
     "delivery/route/explain/",
     "delivery/holdrule/add/",
     "delivery/suppression/",
+    "delivery/webhook/",
     "accounts/auditentry/",
     "accounts/user/",
     "accounts/dkimkey/",

@@ -37,6 +37,11 @@ def test_list_tells_the_host_and_what_waits_and_no_secret(as_operator, hook, now
     assert "secret" not in page + detail
 
 
+def test_nobody_finds_out_a_secret_by_searching(as_operator, hook, alice):
+    assert "hooks.example" in as_operator.get(reverse(LIST), {"q": alice.username}).text
+    assert "hooks.example" not in as_operator.get(reverse(LIST), {"q": PATH[:8]}).text
+
+
 def test_a_stopped_one_tells_its_owner_why_and_is_in_the_log(as_operator, hook, alice):
     ordered = {"action": "stop", "_selected_action": [hook.pk]}
     page = as_operator.post(reverse(LIST), ordered, follow=True)
