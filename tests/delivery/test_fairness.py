@@ -60,7 +60,7 @@ def test_an_accounts_backlog_does_not_delay_another_account(lab, small_drain, al
 def test_what_waits_for_its_turn_here_is_left_to_other_workers(
     lab, small_drain, alice, now, monkeypatch
 ):
-    monkeypatch.setattr(shares, "SLOW_SECONDS", 0.5)
+    monkeypatch.setattr(shares, "SLOW_SECONDS", 0.1)
     for number in range(BACKLOG):
         queued(f"r{number}@slow.test", owner=alice, now=now)
     held, claim = [], claims.claim
